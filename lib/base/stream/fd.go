@@ -1,0 +1,113 @@
+package stream
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// ErrTimeout says that the peer was silent for too long. errors.Is also finds
+// os.ErrDeadlineExceeded.
+var ErrTimeout = os.ErrDeadlineExceeded
+
+// An FD is a blocking descriptor. Pipes and files have no time limits.
+type FD int
+
+// Read waits for input. The end of the stream is io.EOF.
+func (fd FD) Read(p []byte) (int, error) {
+	for {
+		n, err := syscall.Read(int(fd), p)
+		switch {
+		case err == nil && n > 0:
+			return n, nil
+		case err == nil:
+			return 0, io.EOF
+		case err == syscall.EAGAIN:
+			return 0, ErrTimeout
+		case err != syscall.EINTR:
+			return 0, err
+		}
+	}
+}
+
+// Write sends some of p.
+func (fd FD) Write(p []byte) (int, error) {
+	for {
+		n, err := syscall.Write(int(fd), p)
+		switch {
+		case err == nil:
+			return n, nil
+		case err == syscall.EAGAIN:
+			return 0, ErrTimeout
+		case err != syscall.EINTR:
+			return 0, err
+		}
+	}
+}
+
+// Close closes the descriptor.
+func (fd FD) Close() error { return syscall.Close(int(fd)) }
+
+// SetTimeout limits each read and write of a socket.
+func (fd FD) SetTimeout(d time.Duration) error {
+	if d > 0 && d < time.Microsecond {
+		d = time.Microsecond
+	}
+	tv := syscall.NsecToTimeval(int64(d))
+	if err := syscall.SetsockoptTimeval(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv); err != nil {
+		return err
+	}
+	return syscall.SetsockoptTimeval(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &tv)
+}
+
+// Net makes a Conn of a net.Conn, for programs with many clients.
+func Net(c net.Conn) Conn { return &netConn{Conn: c} }
+
+type netConn struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func (c *netConn) SetTimeout(d time.Duration) error {
+	c.timeout = d
+	return nil
+}
+
+func (c *netConn) limit() time.Time {
+	if c.timeout <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(c.timeout)
+}
+
+func (c *netConn) Read(p []byte) (int, error) {
+	if c.timeout > 0 {
+		c.Conn.SetReadDeadline(c.limit())
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *netConn) Write(p []byte) (int, error) {
+	if c.timeout > 0 {
+		c.Conn.SetWriteDeadline(c.limit())
+	}
+	return c.Conn.Write(p)
+}
+
+// Pair joins two one-way descriptors, such as standard input and output.
+func Pair(r, w FD) Conn { return pair{r, w} }
+
+type pair struct{ r, w FD }
+
+func (p pair) Read(b []byte) (int, error)  { return p.r.Read(b) }
+func (p pair) Write(b []byte) (int, error) { return p.w.Write(b) }
+func (p pair) Close() error {
+	err := p.w.Close()
+	if p.r != p.w {
+		p.r.Close()
+	}
+	return err
+}
+func (p pair) SetTimeout(d time.Duration) error { return p.r.SetTimeout(d) }
