@@ -54,7 +54,7 @@ func (l *Lines) Next() (Line, error) {
 		mark := len(l.line)
 		err := l.physical()
 		if err != nil && err != io.EOF {
-			return Line{}, fmt.Errorf("line %d: %w", l.at, err)
+			return Line{}, err
 		}
 		switch piece := l.line[mark:]; {
 		case skipped(piece):
@@ -87,7 +87,7 @@ func (l *Lines) physical() error {
 		piece, err := l.r.ReadSlice('\n')
 		if len(l.line)+len(piece) > l.limit {
 			l.at++
-			return fmt.Errorf("%w: more than %d bytes", ErrTooLong, l.limit)
+			return fmt.Errorf("line %d: %w: more than %d bytes", l.at, ErrTooLong, l.limit)
 		}
 		l.line = append(l.line, piece...)
 		if err != bufio.ErrBufferFull {
