@@ -1,0 +1,73 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Sizes are the numbers of the size record, the first of a queue file.
+type Sizes struct {
+	Span       int64 // from the end of the M record to the X record
+	DataOffset int64 // of the first byte after the M record
+	Recipients int64 // R, D and / records
+	Flags      int64 // FlagMixed, and notify flags shifted left by one
+	Content    int64 // what log lines call size=
+	SMTPUTF8   int64 // UTF8 flags
+}
+
+// FlagMixed says that other records stand between the recipients.
+const FlagMixed = 1
+
+// SMTPUTF8 flags of a message.
+const (
+	UTF8Requested = 1
+	UTF8Header    = 2
+	UTF8Sender    = 4
+	UTF8Recipient = 8
+)
+
+// String is the data of the record: six numbers of 15 columns.
+func (s Sizes) String() string {
+	return strings.Join([]string{Number(s.Span), Number(s.DataOffset), Number(s.Recipients),
+		Number(s.Flags), Number(s.Content), Number(s.SMTPUTF8)}, " ")
+}
+
+// ParseSizes reads three to six numbers; older systems wrote fewer.
+func ParseSizes(data []byte) (Sizes, error) {
+	words := strings.Fields(string(data))
+	var s Sizes
+	into := []*int64{&s.Span, &s.DataOffset, &s.Recipients, &s.Flags, &s.Content, &s.SMTPUTF8}
+	if len(words) < 3 {
+		return s, fmt.Errorf("size record %q: at least three numbers are needed", data)
+	}
+	for i, word := range words[:min(len(words), len(into))] {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return s, fmt.Errorf("size record %q: %w", data, err)
+		}
+		*into[i] = n
+	}
+	if s.Span <= 0 || s.DataOffset <= 0 {
+		return s, fmt.Errorf("size record %q: impossible offsets", data)
+	}
+	if s.Content == 0 {
+		s.Content = s.Span
+	}
+	return s, nil
+}
+
+// PseudoTypes are the attributes that stand for a record type of their own.
+var PseudoTypes = map[string]Type{
+	"create_time":   CreateTime,
+	"envelope_id":   EnvelopeID,
+	"ret_flags":     ReturnFlags,
+	"notify_flags":  NotifyFlags,
+	"dsn_orig_rcpt": OriginalRecipient,
+}
+
+// SplitAttribute takes "name=value" apart. Without = or name ok is false.
+func SplitAttribute(data []byte) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(string(data), "=")
+	return strings.TrimSpace(name), strings.TrimSpace(value), ok && name != ""
+}
