@@ -46,8 +46,8 @@ func (r *Reader) Offset() int64 { return r.start }
 // Tell is where the next record begins.
 func (r *Reader) Tell() int64 { return r.at }
 
-// Seek makes the reader go on at offset.
-func (r *Reader) Seek(offset int64) { r.at = offset }
+// SeekTo makes the reader go on at offset.
+func (r *Reader) SeekTo(offset int64) { r.at = offset }
 
 // Next returns the next record. Data is valid until the next call. At the end
 // of the file the error is io.EOF, in the middle of a record
