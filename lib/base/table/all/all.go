@@ -1,0 +1,7 @@
+// Package all makes every type of table known that needs no other process.
+package all
+
+import (
+	_ "postrider/lib/base/table/inline"
+	_ "postrider/lib/base/table/static"
+)

@@ -1,0 +1,159 @@
+package table
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"postrider/lib/base/msg"
+)
+
+// An Opener opens the table with a name that is given without its type.
+type Opener func(name string, flags Flags) (Table, error)
+
+var registry struct {
+	sync.Mutex
+	openers  map[string]Opener
+	makers   map[string]Maker
+	open     []*handle
+	notified map[string]bool
+}
+
+// Register makes a type of table known. The packages below this one call it when
+// the program starts.
+func Register(kind string, open Opener) {
+	registry.Lock()
+	defer registry.Unlock()
+	if registry.openers == nil {
+		registry.openers = make(map[string]Opener)
+	}
+	registry.openers[kind] = open
+}
+
+// Types returns the names of the types that are known, in order.
+func Types() []string {
+	registry.Lock()
+	defer registry.Unlock()
+	return slices.Sorted(maps.Keys(registry.openers))
+}
+
+// Split divides "type:name".
+func Split(spec string) (kind, name string, err error) {
+	kind, name, ok := strings.Cut(spec, ":")
+	if !ok || kind == "" {
+		return "", "", fmt.Errorf(`open dictionary: expecting "type:name" form instead of %q`, spec)
+	}
+	return kind, name, nil
+}
+
+// Open opens the table spec, "type:name". Opening a table a second time with the
+// same flags gives the same one, unless its file has changed.
+func Open(spec string, flags Flags) (Table, error) {
+	kind, name, err := Split(spec)
+	if err != nil {
+		return nil, err
+	}
+	if t := opened(spec, flags); t != nil {
+		return t, nil
+	}
+	registry.Lock()
+	opener := registry.openers[kind]
+	registry.Unlock()
+	if opener == nil {
+		return nil, unsupported(kind)
+	}
+	t, err := opener(name, flags)
+	if err != nil {
+		return nil, err
+	}
+	return remember(spec, flags, t), nil
+}
+
+func unsupported(kind string) error {
+	return fmt.Errorf("unsupported dictionary type: %s (there are: %s)", kind, strings.Join(Types(), " "))
+}
+
+// OpenLater is Open for a daemon: when the table cannot be opened, that is logged
+// and the result is a table that fails at each lookup, so that mail which needs
+// it waits until somebody has repaired it.
+func OpenLater(spec string, flags Flags) (Table, error) {
+	t, err := Open(spec, flags)
+	if err == nil {
+		return t, nil
+	}
+	if _, _, bad := Split(spec); bad != nil {
+		return nil, bad
+	}
+	msg.Error("%v", err)
+	return &unavailable{spec, err}, nil
+}
+
+// unavailable stands for a table that could not be opened.
+type unavailable struct {
+	spec   string
+	reason error
+}
+
+func (u *unavailable) Name() string { return u.spec }
+
+func (u *unavailable) Lookup(key string) (string, bool, error) {
+	msg.Warn("%s is unavailable. %v", u.spec, u.reason)
+	return "", false, failed(u.spec, key, u.reason)
+}
+
+// opened returns the table that was opened before, when it is still good.
+func opened(spec string, flags Flags) Table {
+	registry.Lock()
+	defer registry.Unlock()
+	for _, h := range registry.open {
+		if h.name == spec && h.flags == flags && !h.changed() {
+			h.users++
+			return h.public()
+		}
+	}
+	return nil
+}
+
+// remember wraps a table and notes that it is open.
+func remember(spec string, flags Flags, t Table) Table {
+	h := &handle{name: spec, flags: flags, t: t, users: 1, pattern: IsPattern(t)}
+	if s, ok := t.(Sourced); ok {
+		h.source = s.Source()
+	}
+	registry.Lock()
+	defer registry.Unlock()
+	registry.open = append(registry.open, h)
+	return h.public()
+}
+
+// forget closes a table when its last user has done so.
+func (h *handle) forget() error {
+	registry.Lock()
+	defer registry.Unlock()
+	if h.users--; h.users > 0 {
+		return nil
+	}
+	registry.open = slices.DeleteFunc(registry.open, func(other *handle) bool { return other == h })
+	if c, ok := h.t.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Once says whether this is the first time that it is called with text. Table
+// types use it for notices that a person should see once.
+func Once(text string) bool {
+	registry.Lock()
+	defer registry.Unlock()
+	if registry.notified[text] {
+		return false
+	}
+	if registry.notified == nil {
+		registry.notified = make(map[string]bool)
+	}
+	registry.notified[text] = true
+	return true
+}

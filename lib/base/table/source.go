@@ -1,0 +1,95 @@
+package table
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"postrider/lib/base/msg"
+)
+
+// A Source is the file of an open table, as it was when it was opened.
+type Source struct {
+	*os.File
+	modified time.Time
+}
+
+// Sourced is a table that has a file.
+type Sourced interface {
+	Source() *Source
+}
+
+// OpenSource opens the file of a table for reading. It must stay open as long as
+// the table, so that Changed can tell when the file is written or replaced.
+func OpenSource(path string) (*Source, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = &os.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Source{f, info.ModTime()}, nil
+}
+
+// Modified returns when the file was written last before it was opened.
+func (s *Source) Modified() time.Time { return s.modified }
+
+// Changed returns the name of an open table whose file was written to or
+// replaced since it was opened, and "" when there is none. A daemon that sees
+// one ends when it has nothing to do; its successor opens the table anew.
+func Changed() string {
+	registry.Lock()
+	defer registry.Unlock()
+	for _, h := range registry.open {
+		if h.changed() {
+			return h.name
+		}
+	}
+	return ""
+}
+
+// changed looks at the file that is open, not at the one that has its name now.
+// A table that this process writes does change.
+func (h *handle) changed() bool {
+	if h.source == nil || h.flags&Writable != 0 {
+		return false
+	}
+	info, err := h.source.Stat()
+	if err != nil {
+		return false
+	}
+	return !info.ModTime().Equal(h.source.modified) || info.Sys().(*syscall.Stat_t).Nlink == 0
+}
+
+// WarnWhenOlder warns when a database file is older than the text that it was
+// made from: somebody forgot to run postmap(1). A source that changed in this
+// moment is not yet worth a warning.
+func WarnWhenOlder(database *Source, source string) {
+	info, err := os.Stat(source)
+	if err != nil || !info.ModTime().After(database.modified) {
+		return
+	}
+	if time.Since(info.ModTime()) > 100*time.Second {
+		msg.Warn("database %s is older than source file %s", database.Name(), source)
+	}
+}
+
+// Absolute returns a name of a table's file that does not depend on the current
+// directory.
+func Absolute(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return name
+	}
+	if full, err := filepath.Abs(name); err == nil {
+		return full
+	}
+	return name
+}
