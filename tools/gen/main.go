@@ -1,0 +1,112 @@
+// Gen writes what is derived from the source: the table of parameters in
+// lib/mail/param/builtin.go, the manual pages in docs/man, conf/main.cf.default
+// and docs/status.md.
+//
+// # USAGE
+//
+//	go generate ./...
+//
+// Run it after changing a parameter or the manual text of a program. With -n it
+// writes nothing, and fails when a file is not what it would write.
+//
+// Parameters come from the structs that declare them; see package param. Those
+// of Postfix that no program declares stand in remaining.txt beside this file.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+func main() {
+	check := flag.Bool("n", false, "write nothing; fail when a file is stale")
+	root := flag.String("C", ".", "the root of the source tree")
+	flag.Parse()
+	stale, err := run(*root, !*check)
+	for _, name := range stale {
+		fmt.Println(name)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+	if *check && len(stale) > 0 {
+		os.Exit(1)
+	}
+}
+
+// A product is a file that is derived from the source.
+type product struct {
+	name string // below the root
+	text []byte
+}
+
+// run makes all files, and returns the names of those that were not as they
+// should be. They are written when write is true.
+func run(root string, write bool) (stale []string, err error) {
+	products, err := generate(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range products {
+		path := filepath.Join(root, p.name)
+		old, err := os.ReadFile(path)
+		if err == nil && bytes.Equal(old, p.text) {
+			continue
+		}
+		stale = append(stale, p.name)
+		if !write {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return stale, err
+		}
+		if err := os.WriteFile(path, p.text, 0o644); err != nil {
+			return stale, err
+		}
+	}
+	return stale, nil
+}
+
+// generate makes all files from the source below root.
+func generate(root string) ([]product, error) {
+	remaining, err := readRemaining(filepath.Join(root, "tools/gen/remaining.txt"))
+	if err != nil {
+		return nil, err
+	}
+	table, err := builtinTable(remaining)
+	if err != nil {
+		return nil, err
+	}
+	return []product{{"lib/mail/param/builtin.go", table}}, nil
+}
+
+// readRemaining reads the list of parameters that no program declares.
+func readRemaining(name string) ([]parameter, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var list []parameter
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, found := strings.Cut(strings.TrimSpace(line), " =")
+		if !found {
+			return nil, fmt.Errorf("%s: %q is not name = value", name, line)
+		}
+		value = strings.TrimSpace(value)
+		if value == "(computed)" {
+			value = ""
+		}
+		list = append(list, parameter{name: name, fallback: value})
+	}
+	slices.SortFunc(list, func(a, b parameter) int { return strings.Compare(a.name, b.name) })
+	return list, nil
+}
