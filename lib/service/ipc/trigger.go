@@ -1,0 +1,56 @@
+package ipc
+
+import (
+	"os"
+	"syscall"
+)
+
+// Wake-up requests. Unknown ones are ignored by the services.
+const (
+	Wakeup       = "W" // scan maildrop or incoming; refresh
+	ScanIncoming = "I"
+	ScanDeferred = "D"
+	Unthrottle   = "F" // forget which destinations are dead
+	IgnoreTimes  = "A" // of the scans requested together with it
+)
+
+// Trigger sends one-byte requests to a service, which is a socket or a FIFO.
+// It does not wait for the service to act.
+func Trigger(path, requests string) error {
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer syscall.Close(fd)
+	switch err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err {
+	case nil:
+	case syscall.EAGAIN:
+		// The queue of waiting clients is full: the service will wake up
+		// for them anyway.
+		return nil
+	case syscall.ECONNREFUSED, syscall.ENOTSOCK:
+		return triggerFIFO(path, requests, err)
+	default:
+		return &os.PathError{Op: "trigger", Path: path, Err: err}
+	}
+	if _, err := syscall.Write(fd, []byte(requests)); err != nil {
+		return &os.PathError{Op: "trigger", Path: path, Err: err}
+	}
+	return nil
+}
+
+func triggerFIFO(path, requests string, cause error) error {
+	var st syscall.Stat_t
+	if syscall.Lstat(path, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+		return &os.PathError{Op: "trigger", Path: path, Err: cause}
+	}
+	fd, err := syscall.Open(path, syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "trigger", Path: path, Err: err}
+	}
+	defer syscall.Close(fd)
+	if _, err := syscall.Write(fd, []byte(requests)); err != nil && err != syscall.EAGAIN {
+		return &os.PathError{Op: "trigger", Path: path, Err: err}
+	}
+	return nil
+}
