@@ -11,9 +11,9 @@ import (
 )
 
 // assign converts text to the type of a field, checks its bounds and stores it.
-func assign(v reflect.Value, text string, tag reflect.StructTag, fallback string) error {
+func assign(v reflect.Value, text string, t tag) error {
 	if v.Type() == timeType {
-		return assignTime(v, text, tag, unitOf(fallback))
+		return assignTime(v, text, t)
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -27,14 +27,14 @@ func assign(v reflect.Value, text string, tag reflect.StructTag, fallback string
 		v.SetBool(yes)
 		return nil
 	case reflect.Int, reflect.Int64:
-		return assignInt(v, text, tag)
+		return assignInt(v, text, t)
 	}
 	panic(fmt.Sprintf("param: a parameter cannot be a %s", v.Type()))
 }
 
 // assignInt stores a number. Those of type int have 32 bits everywhere, since
 // they also travel between programs.
-func assignInt(v reflect.Value, text string, tag reflect.StructTag) error {
+func assignInt(v reflect.Value, text string, t tag) error {
 	bits := 64
 	if v.Kind() == reflect.Int {
 		bits = 32
@@ -46,11 +46,11 @@ func assignInt(v reflect.Value, text string, tag reflect.StructTag) error {
 	if err != nil {
 		return errors.New("bad numerical configuration: want a number")
 	}
-	if bound, ok := tag.Lookup("min"); ok && bound != "" && number < mustInt(bound) {
-		return fmt.Errorf("the value is below the minimum, %s", bound)
+	if t.min != "" && number < mustInt(t.min) {
+		return fmt.Errorf("the value is below the minimum, %s", t.min)
 	}
-	if bound, ok := tag.Lookup("max"); ok && bound != "" && number > mustInt(bound) {
-		return fmt.Errorf("the value is above the maximum, %s", bound)
+	if t.max != "" && number > mustInt(t.max) {
+		return fmt.Errorf("the value is above the maximum, %s", t.max)
 	}
 	v.SetInt(number)
 	return nil
@@ -65,16 +65,16 @@ func mustInt(text string) int64 {
 }
 
 // assignTime stores a time.
-func assignTime(v reflect.Value, text string, tag reflect.StructTag, unit byte) error {
-	value, err := parseTime(text, unit)
+func assignTime(v reflect.Value, text string, t tag) error {
+	value, err := parseTime(text, t.unit)
 	if err != nil {
 		return err
 	}
-	if bound, ok := tag.Lookup("min"); ok && bound != "" && value < mustTime(bound, unit) {
-		return fmt.Errorf("the time is below the minimum, %s", bound)
+	if t.min != "" && value < mustTime(t.min, t.unit) {
+		return fmt.Errorf("the time is below the minimum, %s", t.min)
 	}
-	if bound, ok := tag.Lookup("max"); ok && bound != "" && value > mustTime(bound, unit) {
-		return fmt.Errorf("the time is above the maximum, %s", bound)
+	if t.max != "" && value > mustTime(t.max, t.unit) {
+		return fmt.Errorf("the time is above the maximum, %s", t.max)
 	}
 	v.SetInt(int64(value))
 	return nil
