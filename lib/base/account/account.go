@@ -37,6 +37,9 @@ type Group struct {
 // later may help.
 var ErrUnavailable = errors.New("the user database is not available")
 
+// ErrUnknown says that there is no such user.
+var ErrUnknown = errors.New("unknown user")
+
 // A Source says where accounts are looked up.
 type Source struct {
 	Passwd string // "/etc/passwd"
@@ -57,6 +60,16 @@ var System = Source{
 
 // ByName finds a user.
 func ByName(name string) (u User, found bool, err error) { return System.ByName(name) }
+
+// Lookup is ByName for a user that must exist; the error is ErrUnknown or
+// ErrUnavailable.
+func Lookup(name string) (User, error) {
+	u, found, err := ByName(name)
+	if !found && err == nil {
+		err = ErrUnknown
+	}
+	return u, err
+}
 
 // ByID finds the first user with a number.
 func ByID(uid int) (u User, found bool, err error) { return System.ByID(uid) }
