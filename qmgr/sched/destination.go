@@ -19,7 +19,7 @@ type Destination struct {
 	index     int   // in transport.available; -1: not there
 	trouble   *Trouble
 	among     *list.Element // of the dead
-	timer     *timer        // end of death or of a pause
+	timer     *Timer        // end of death or of a pause
 	pause     bool          // by DestinationDelay
 	lastDone  time.Time
 	reuse     bool // agents should keep connections
@@ -74,7 +74,7 @@ func (d *Destination) Failed(why Trouble) {
 		return
 	}
 	s := d.transport.sched
-	d.timer.stop()
+	d.timer.Stop()
 	d.pause = false
 	d.trouble = &why
 	d.timer = s.after(s.opts.DestinationRetry, d.Revive)
@@ -98,7 +98,7 @@ func (d *Destination) Revive() {
 	}
 	d.trouble = nil
 	d.transport.sched.dead.Remove(d.among)
-	d.timer.stop()
+	d.timer.Stop()
 	d.window = window{size: d.transport.Limits.Initial}
 	d.update()
 	d.leave()

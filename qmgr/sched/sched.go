@@ -88,7 +88,7 @@ type Scheduler struct {
 	turn       int          // index into ring of who is next
 	recipients int          // in memory
 	dead       *list.List   // of *Destination, the longest dead first
-	timers     timers
+	timers     Timers
 	finished   []*Message // to be reported
 	reporting  bool
 }
@@ -136,22 +136,13 @@ func (s *Scheduler) Forgive() {
 }
 
 // Wake returns when Run has something to do, or the zero time.
-func (s *Scheduler) Wake() time.Time { return s.timers.first() }
+func (s *Scheduler) Wake() time.Time { return s.timers.Wake() }
 
 // Run does what is due: the end of suspensions and delays.
-func (s *Scheduler) Run() {
-	now := s.opts.Now()
-	for {
-		at := s.timers.first()
-		if at.IsZero() || at.After(now) {
-			return
-		}
-		s.timers.pop().fire()
-	}
-}
+func (s *Scheduler) Run() { s.timers.Run(s.opts.Now()) }
 
-func (s *Scheduler) after(d time.Duration, do func()) *timer {
-	return s.timers.add(s.opts.Now().Add(d), do)
+func (s *Scheduler) after(d time.Duration, do func()) *Timer {
+	return s.timers.Add(s.opts.Now().Add(d), do)
 }
 
 // finish notes that m may have nothing left in memory. Done is called when no

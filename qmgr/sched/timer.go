@@ -5,57 +5,65 @@ import (
 	"time"
 )
 
-// A timer does something later, once. A stopped timer does nothing.
-type timer struct {
+// Timers are things to do later. The zero value has none.
+type Timers struct{ heap timerHeap }
+
+// A Timer does something later, once.
+type Timer struct {
 	at    time.Time
 	do    func()
-	index int // in the heap; -1: not in it
-	heap  *timers
+	index int // in the heap; -1: done or stopped
+	of    *Timers
 }
 
-func (t *timer) fire() { t.do() }
+// Add makes Run call do at the time at, or soon after it.
+func (t *Timers) Add(at time.Time, do func()) *Timer {
+	x := &Timer{at: at, do: do, of: t}
+	heap.Push(&t.heap, x)
+	return x
+}
 
-// stop is harmless for a timer that has fired, and for nil.
-func (t *timer) stop() {
-	if t != nil && t.index >= 0 {
-		heap.Remove(t.heap, t.index)
+// Stop is harmless for a timer that is done, and for nil.
+func (x *Timer) Stop() {
+	if x != nil && x.index >= 0 {
+		heap.Remove(&x.of.heap, x.index)
 	}
 }
 
-// timers is a heap, the earliest first.
-type timers []*timer
-
-func (h *timers) add(at time.Time, do func()) *timer {
-	t := &timer{at: at, do: do, heap: h}
-	heap.Push(h, t)
-	return t
-}
-
-func (h *timers) first() time.Time {
-	if len(*h) == 0 {
+// Wake returns when Run has something to do, or the zero time.
+func (t *Timers) Wake() time.Time {
+	if len(t.heap) == 0 {
 		return time.Time{}
 	}
-	return (*h)[0].at
+	return t.heap[0].at
 }
 
-func (h *timers) pop() *timer { return heap.Pop(h).(*timer) }
+// Run does all that is due.
+func (t *Timers) Run(now time.Time) {
+	for len(t.heap) > 0 && !t.heap[0].at.After(now) {
+		heap.Pop(&t.heap).(*Timer).do()
+	}
+}
 
-func (h timers) Len() int           { return len(h) }
-func (h timers) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h timers) Swap(i, j int) {
+// timerHeap has the earliest first.
+type timerHeap []*Timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h timerHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
 
 // Push is for container/heap.
-func (h *timers) Push(x any) {
-	t := x.(*timer)
+func (h *timerHeap) Push(x any) {
+	t := x.(*Timer)
 	t.index = len(*h)
 	*h = append(*h, t)
 }
 
 // Pop is for container/heap.
-func (h *timers) Pop() any {
+func (h *timerHeap) Pop() any {
 	last := len(*h) - 1
 	t := (*h)[last]
 	(*h)[last] = nil

@@ -1,5 +1,7 @@
 package sched
 
+import "time"
+
 // A Transport is a service that delivers: "smtp".
 type Transport struct {
 	Name   string
@@ -16,7 +18,7 @@ type Transport struct {
 	pending      int          // of them, what no agent accepted yet
 	best         candidate
 	trouble      *Trouble // dead
-	revival      *timer
+	revival      *Timer
 	pause        bool // by TransportDelay
 }
 
@@ -67,7 +69,7 @@ func (t *Transport) Fail(why Trouble) {
 // Revive ends the death of the transport.
 func (t *Transport) Revive() {
 	t.trouble = nil
-	t.revival.stop()
+	t.revival.Stop()
 	t.revival = nil
 }
 
@@ -94,10 +96,15 @@ func (t *Transport) Next() *Entry {
 	e := t.available[0].waiting[0].take()
 	t.pending++
 	if t.Limits.TransportDelay > 0 {
-		t.pause = true
-		t.sched.after(t.Limits.TransportDelay, func() { t.pause = false })
+		t.Pause(t.Limits.TransportDelay)
 	}
 	return e
+}
+
+// Pause keeps the transport from giving out entries for some time.
+func (t *Transport) Pause(d time.Duration) {
+	t.pause = true
+	t.sched.after(d, func() { t.pause = false })
 }
 
 // Accepted says that an agent has taken the request.
