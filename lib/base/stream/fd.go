@@ -32,6 +32,15 @@ func (fd FD) Read(p []byte) (int, error) {
 	}
 }
 
+// received reads what is there already.
+func (fd FD) received(p []byte) int {
+	n, _, err := syscall.Recvfrom(int(fd), p, syscall.MSG_DONTWAIT)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Write sends some of p.
 func (fd FD) Write(p []byte) (int, error) {
 	for {

@@ -121,6 +121,15 @@ func (s *Stream) Peek(n int) ([]byte, error) {
 	return s.in[s.start : s.start+n], nil
 }
 
+// Prefetch takes what a socket has already received, without waiting and
+// without sending what was written. It saves a wake-up of a peer that does not
+// wait for our greeting.
+func (s *Stream) Prefetch() {
+	if fd, ok := s.conn.(FD); ok && s.end < len(s.in) {
+		s.end += fd.received(s.in[s.end:])
+	}
+}
+
 // partial tells the end of the stream in the middle of something apart from an
 // end between two things.
 func (s *Stream) partial(err error) error {
