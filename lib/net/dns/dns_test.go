@@ -294,6 +294,18 @@ func TestValidHostname(t *testing.T) {
 	}
 }
 
+func TestToASCII(t *testing.T) {
+	for name, want := range map[string]string{
+		"example.com": "example.com", "_dmarc.example.com": "_dmarc.example.com", "Bücher.example": "xn--bcher-kva.example",
+		"_dmarc.bücher.example": "_dmarc.xn--bcher-kva.example", "a\xff.example": "", "例え.テスト": "xn--r8jz45g.xn--zckzah",
+	} {
+		got, err := ToASCII(name)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%q: got %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestConfig(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "resolv.conf")

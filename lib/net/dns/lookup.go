@@ -143,6 +143,16 @@ func (r *Resolver) Native(host string, f Family) ([]netip.Addr, error) {
 	if strings.EqualFold(host, "localhost") { // RFC 6761, section 6.3
 		return inFamily([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, f), nil
 	}
+	addrs, err := r.Search(host, f)
+	if err != nil {
+		return nil, nativeError(host, err)
+	}
+	return addrs, nil
+}
+
+// Search is Addresses with the search list of resolv.conf: a name that the DNS
+// does not know is looked for in these domains too.
+func (r *Resolver) Search(host string, f Family) ([]netip.Addr, error) {
 	var worst error
 	for _, name := range r.candidates(host) {
 		addrs, err := r.Addresses(name, f)
@@ -153,7 +163,7 @@ func (r *Resolver) Native(host string, f Family) ([]netip.Addr, error) {
 			break
 		}
 	}
-	return nil, nativeError(host, worst)
+	return nil, worst
 }
 
 // candidates gives the names to try for a host: as it is and with the domains

@@ -1,0 +1,30 @@
+package dns
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// profile maps letters as people type them, and leaves to ValidHostname what a
+// label may be made of: "_dmarc" is a fine name.
+var profile = idna.New(idna.MapForLookup(), idna.StrictDomainName(false))
+
+// ToASCII gives the form of an internationalized domain name that is used in
+// the DNS. Names that are ASCII already stay as they are. RFC 5891.
+func ToASCII(name string) (string, error) {
+	if strings.IndexFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return name, nil
+	}
+	if !utf8.ValidString(name) {
+		return "", errors.New("domain name is not UTF-8 text")
+	}
+	ascii, err := profile.ToASCII(name)
+	if err != nil {
+		return "", fmt.Errorf("domain name cannot be converted to ASCII: %w", err)
+	}
+	return ascii, nil
+}
