@@ -52,7 +52,7 @@ func (s *Settings) walk(v reflect.Value, n *naming, errs *Errors) {
 					*errs = append(*errs, err)
 				}
 			}
-		case field.Anonymous && field.Type.Kind() == reflect.Struct:
+		case (field.Anonymous || field.IsExported()) && field.Type.Kind() == reflect.Struct:
 			s.walk(v.Field(i), n, errs)
 		}
 	}
