@@ -45,3 +45,30 @@ func TestPostlog(t *testing.T) {
 		t.Errorf("got %q", buf[:n])
 	}
 }
+
+// Lines that the log service does not take go to the caller's function, also
+// when the service is there but does not read.
+func TestPostlogDirect(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := outputs
+	defer func() { outputs = old; closeSockets() }()
+	direct := 0
+	Open(Options{Program: "master", Name: "postfix", Postlog: path, Host: "mail", Direct: func([]byte) { direct++ }})
+	const lines = 10000 // more than any queue of a socket
+	for range lines {
+		Info("hello")
+	}
+	if direct == 0 || direct == lines {
+		t.Errorf("%d of %d lines were refused by a full socket", direct, lines)
+	}
+	conn.Close()
+	direct = 0
+	Info("hello")
+	if direct != 1 {
+		t.Errorf("%d lines written directly without a service, want 1", direct)
+	}
+}

@@ -22,6 +22,11 @@ type Options struct {
 	Postlog  string // path of the postlog service socket; instead of syslog
 	Host     string // first label of the host name, for postlog
 	NoSyslog bool   // only standard error
+
+	// Direct gets the lines that the postlog service does not take at once,
+	// in the form that it would have written them; nil for syslog. A program
+	// that the service itself depends on must set it, or it may wait forever.
+	Direct func(line []byte)
 }
 
 // SyslogSocket is where the system's log daemon listens.
@@ -38,7 +43,7 @@ func Open(o Options) {
 	var list []Output
 	switch {
 	case o.Postlog != "":
-		list = append(list, postlogOutput(o.Postlog, o.Host, name))
+		list = append(list, postlogOutput(o, name))
 	case !o.NoSyslog:
 		list = append(list, syslogOutput(name, facility(o.Facility)))
 	}
@@ -107,12 +112,12 @@ func syslogOutput(tag string, facility int) Output {
 }
 
 // postlogOutput writes the datagrams that postlogd(8) copies into its file.
-func postlogOutput(path, host, tag string) Output {
-	s := &socket{path: path}
+func postlogOutput(o Options, tag string) Output {
+	s := &socket{path: o.Postlog, impatient: o.Direct != nil}
 	sockets = append(sockets, s)
 	var stamp stamp
-	fallback := syslogOutput(tag, facility(""))
-	ident := " " + host + " " + tag + "[" + strconv.Itoa(os.Getpid()) + "]: "
+	fallback := syslogOutput(tag, facility(o.Facility))
+	ident := " " + o.Host + " " + tag + "[" + strconv.Itoa(os.Getpid()) + "]: "
 	line := make([]byte, 0, 512)
 	s.send(nil) // connect now: the path may be out of reach in a chroot jail
 	return func(level Level, text string) {
@@ -120,7 +125,11 @@ func postlogOutput(path, host, tag string) Output {
 		line = append(line, ident...)
 		line = append(line, levels[level].prefix...)
 		line = append(line, text...)
-		if !s.send(line) {
+		switch {
+		case s.send(line):
+		case o.Direct != nil:
+			o.Direct(line)
+		default:
 			fallback(level, text)
 		}
 	}
@@ -155,6 +164,8 @@ type socket struct {
 	path string
 	fd   int
 	open bool
+
+	impatient bool // do not wait until the log daemon has room
 }
 
 func (s *socket) send(line []byte) bool {
@@ -172,6 +183,9 @@ func (s *socket) send(line []byte) bool {
 		if err == 0 {
 			return true
 		}
+		if err == syscall.EAGAIN {
+			return false
+		}
 		s.close()
 	}
 	return false
@@ -188,7 +202,11 @@ func errno(n int, err error) (int, syscall.Errno) {
 }
 
 func (s *socket) connect() bool {
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	kind := syscall.SOCK_DGRAM | syscall.SOCK_CLOEXEC
+	if s.impatient {
+		kind |= syscall.SOCK_NONBLOCK
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, kind, 0)
 	if err != nil {
 		return false
 	}
