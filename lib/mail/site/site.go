@@ -75,6 +75,11 @@ func (p *Params) Site() *Params { return p }
 // OpenLog sends messages of a program to the mail log, and to standard error
 // when a person is likely to read it.
 func (p *Params) OpenLog(program string, stderr bool) {
+	msg.Open(p.LogOptions(program, stderr))
+}
+
+// LogOptions says where the messages of a program go.
+func (p *Params) LogOptions(program string, stderr bool) msg.Options {
 	o := msg.Options{Program: program, Name: p.SyslogName, Facility: p.SyslogFacility, Stderr: stderr}
 	if p.MaillogFile != "" {
 		o.Postlog = p.PostlogSocket()
@@ -86,7 +91,7 @@ func (p *Params) OpenLog(program string, stderr bool) {
 			o.Host = host
 		}
 	}
-	msg.Open(o)
+	return o
 }
 
 // PostlogSocket is where postlogd(8) listens.
