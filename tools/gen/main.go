@@ -75,38 +75,52 @@ func run(root string, write bool) (stale []string, err error) {
 
 // generate makes all files from the source below root.
 func generate(root string) ([]product, error) {
-	remaining, err := readRemaining(filepath.Join(root, "tools/gen/remaining.txt"))
+	src, err := readSource(root, func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "gen: warning: "+format+"\n", args...)
+	})
 	if err != nil {
 		return nil, err
 	}
-	table, err := builtinTable(remaining)
+	reference, err := readReference(filepath.Join(root, "tools/gen"))
 	if err != nil {
 		return nil, err
 	}
-	return []product{{"lib/mail/param/builtin.go", table}}, nil
+	declared, errs := src.declared()
+	for _, err := range errs {
+		fmt.Fprintln(os.Stderr, "gen: warning:", err)
+	}
+	list := merge(declared, reference)
+	table, err := builtinTable(list)
+	if err != nil {
+		return nil, err
+	}
+	products := []product{
+		{"lib/mail/param/builtin.go", table},
+		{"conf/main.cf.default", defaultsFile(list)},
+		{"docs/status.md", statusFile(list, declared, reference)},
+	}
+	pages, err := src.pages(list)
+	return append(products, pages...), err
 }
 
-// readRemaining reads the list of parameters that no program declares.
-func readRemaining(name string) ([]parameter, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
+// merge returns the declared parameters and those that only the reference has,
+// sorted by name.
+func merge(declared map[string]*parameter, reference *reference) []*parameter {
+	var list []*parameter
+	for _, p := range declared {
+		slices.Sort(p.users)
+		list = append(list, p)
 	}
-	var list []parameter
-	for line := range strings.Lines(string(data)) {
-		if strings.HasPrefix(line, "#") {
+	for name, value := range reference.defaults {
+		if declared[name] != nil {
 			continue
 		}
-		name, value, found := strings.Cut(strings.TrimSpace(line), " =")
-		if !found {
-			return nil, fmt.Errorf("%s: %q is not name = value", name, line)
+		p := &parameter{name: name, fallback: value}
+		if changed, ok := reference.changed[name]; ok {
+			p.fallback = changed
 		}
-		value = strings.TrimSpace(value)
-		if value == "(computed)" {
-			value = ""
-		}
-		list = append(list, parameter{name: name, fallback: value})
+		list = append(list, p)
 	}
-	slices.SortFunc(list, func(a, b parameter) int { return strings.Compare(a.name, b.name) })
-	return list, nil
+	slices.SortFunc(list, func(a, b *parameter) int { return strings.Compare(a.name, b.name) })
+	return list
 }

@@ -40,7 +40,7 @@ func (s *Settings) load(conf any, n naming) error {
 	return errs.orNil()
 }
 
-// walk fills the fields of a struct and of the structs embedded in it.
+// walk fills the fields of a struct and of the structs in it.
 func (s *Settings) walk(v reflect.Value, n *naming, errs *Errors) {
 	t := v.Type()
 	for i := range t.NumField() {
@@ -95,7 +95,12 @@ func (s *Settings) field(v reflect.Value, t tag, n *naming) error {
 // former looks for a setting under a name of the past.
 func (s *Settings) former(name string, n *naming, old string) (string, setting, bool) {
 	for former := range strings.FieldsSeq(old) {
-		former = n.replace(former)
+		if n.key != "" {
+			if !strings.Contains(former, n.from) {
+				continue // belongs to the parameter under its usual name
+			}
+			former = n.replace(former)
+		}
 		if value, set := s.set[former]; set {
 			s.warn(value.place() + former + " is the old name of parameter " + name + "; please use the new name")
 			return former, value, true
