@@ -23,13 +23,10 @@ func (p Params) Valid(text string) bool {
 
 // Sender returns the sender address for mail to one recipient: with delimiters
 // += and sender owner-list@example.org, mail for joe@example.com comes from
-// owner-list+joe=example.com@example.org. The original recipient counts,
-// because that is the one that a list manager knows. All addresses are in
-// internal form.
-func Sender(delimiters, sender, original, recipient string) string {
-	if original != "" {
-		recipient = original
-	}
+// owner-list+joe=example.com@example.org. List managers know the recipient as
+// it was first seen, so callers give the original one where there is one. All
+// addresses are in internal form.
+func Sender(delimiters, sender, recipient string) string {
 	local, origin, hasOrigin := address.Split(sender)
 	name, domain, hasDomain := address.Split(recipient)
 	made := local + delimiters[:1] + name
