@@ -81,3 +81,10 @@ func FuzzExpand(f *testing.F) {
 	f.Add("${{$level} <level {3.11} ? {old} : {new}}")
 	f.Fuzz(func(t *testing.T, text string) { Expand(text, lookup) })
 }
+
+func TestNames(t *testing.T) {
+	got := strings.Join(Names("$a ${b} $(c) $$d ${e?{$f}:{${g}}} ${{$h} == {i} ? {$j}} ${up{$k}} $a ${ l } $"), " ")
+	if got != "a b c e f g h j k l" {
+		t.Errorf("names: %s", got)
+	}
+}

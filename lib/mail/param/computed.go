@@ -35,6 +35,16 @@ func (s *Settings) computed(name string) (value string, ok bool, err error) {
 	return value, true, err
 }
 
+// Computed reports whether a parameter has a default that is no text.
+func Computed(name string) bool {
+	switch name {
+	case "myhostname", "mydomain", "mynetworks", "config_directory", "process_name", "process_id",
+		"service_name", "mail_version", "mail_release_date":
+		return true
+	}
+	return false
+}
+
 // noDomain is the domain of a machine that knows none.
 const noDomain = "localdomain"
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"postrider/lib/mail/mastercf"
+	"postrider/lib/mail/param"
+)
+
+// A target names services, and a field or parameter of them: "name/type/item".
+// Parts that are left out mean any.
+type target struct {
+	text             string
+	name, kind, item string
+}
+
+// parseTarget reads an argument of -M (two parts), -F or -P (three).
+func parseTarget(text string, parts int) (target, error) {
+	words := strings.SplitN(text, "/", parts)
+	if i := lastType(text, parts); i != nil {
+		words = i
+	}
+	for len(words) < 3 {
+		words = append(words, "*")
+	}
+	t := target{text, words[0], words[1], words[2]}
+	if t.kind != "*" && !slices.Contains(kinds, t.kind) {
+		return t, fmt.Errorf("invalid service type: %q in %q", t.kind, text)
+	}
+	return t, nil
+}
+
+var kinds = []string{"inet", "unix", "unix-dgram", "fifo", "pass"}
+
+// lastType splits a target at the service type, since the name of a service may
+// have a slash of its own. It gives nil when no part is a type.
+func lastType(text string, parts int) []string {
+	words := strings.Split(text, "/")
+	for i := 1; i < len(words); i++ {
+		if slices.Contains(kinds, words[i]) && len(words)-i <= parts-1 {
+			list := []string{strings.Join(words[:i], "/"), words[i]}
+			if i+1 < len(words) {
+				list = append(list, strings.Join(words[i+1:], "/"))
+			}
+			return list
+		}
+	}
+	return nil
+}
+
+// targets reads the arguments; none means everything.
+func (p *postconf) targets() ([]target, error) {
+	parts := 3
+	if p.modes['M'] {
+		parts = 2
+	}
+	args := p.args
+	if len(args) == 0 {
+		args = []string{"*"}
+	}
+	var list []target
+	for _, arg := range args {
+		t, err := parseTarget(arg, parts)
+		if err != nil {
+			return nil, err
+		}
+		if p.modes['F'] && t.item != "*" && !slices.Contains(mastercf.FieldNames[:], t.item) {
+			return nil, fmt.Errorf("invalid service attribute name: %q", t.item)
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// printServices prints what master.cf says.
+func (p *postconf) printServices() error {
+	targets, err := p.targets()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(p.dir, "master.cf")
+	master, err := mastercf.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for _, warning := range master.Warnings {
+		p.warn("%s", warning)
+	}
+	s, err := p.settings()
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		found := false
+		for i := range master.Entries {
+			e := &master.Entries[i]
+			if !e.Matches(t.name, t.kind) {
+				continue
+			}
+			switch {
+			case p.modes['F']:
+				found = p.printFields(e, t) || found
+			case p.modes['P']:
+				found = p.printOptions(e, t) || found
+			default:
+				fmt.Fprintln(p.out, p.expandedEntry(e).Format(p.modes['f']))
+				found = true
+			}
+		}
+		if !found && len(p.args) > 0 {
+			p.warn("unmatched request: %q", t.text)
+		}
+	}
+	if p.modes['P'] {
+		p.warnUnusedOptions(master.Entries, p.known(s))
+	}
+	return nil
+}
+
+// printFields prints the fields of one service that a target names.
+func (p *postconf) printFields(e *mastercf.Entry, t target) bool {
+	found := false
+	for i, name := range mastercf.FieldNames {
+		if t.item != "*" && t.item != name {
+			continue
+		}
+		found = true
+		value := e.Fields[i]
+		if i == mastercf.Command {
+			value = strings.Join(append([]string{value}, p.expandedEntry(e).RawArgs...), " ")
+		}
+		p.printSetting(e.ID()+"/"+name, value)
+	}
+	return found
+}
+
+// printOptions prints the parameters of one service that a target names.
+func (p *postconf) printOptions(e *mastercf.Entry, t target) bool {
+	found := false
+	options := e.Options()
+	slices.SortStableFunc(options, func(a, b mastercf.Option) int { return strings.Compare(a.Name, b.Name) })
+	for _, option := range options {
+		if t.item != "*" && t.item != option.Name {
+			continue
+		}
+		found = true
+		value := option.Value
+		if p.modes['x'] {
+			value = p.expand(p.serviceSettings(e), value)
+		}
+		p.printSetting(e.ID()+"/"+option.Name, value)
+	}
+	return found
+}
+
+// expandedEntry replaces $name in the options of a service when -x is given.
+func (p *postconf) expandedEntry(e *mastercf.Entry) *mastercf.Entry {
+	if !p.modes['x'] {
+		return e
+	}
+	changed := *e
+	s := p.serviceSettings(e)
+	for _, option := range e.Options() {
+		changed.SetOption(option.Name, p.expand(s, option.Value))
+	}
+	return &changed
+}
+
+// serviceSettings are the settings that a service sees: those of main.cf, and
+// its own.
+func (p *postconf) serviceSettings(e *mastercf.Entry) *param.Settings {
+	s, err := param.Read(p.dir)
+	if err != nil { // it was there a moment ago
+		s = param.New(p.dir)
+	}
+	for _, text := range p.overrides {
+		_ = s.OverrideText(text) // it was checked before
+	}
+	for _, option := range e.Options() {
+		s.Override(option.Name, option.Value)
+	}
+	s.Override("service_name", e.Name)
+	s.Override("process_name", e.Command)
+	return s
+}
