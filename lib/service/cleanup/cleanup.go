@@ -86,6 +86,16 @@ func (s Status) Text() string {
 	return text
 }
 
+// Params name the service.
+type Params struct {
+	// The name of the cleanup service, through which all mail goes into the
+	// queue.
+	CleanupServiceName string `param:"cleanup_service_name" default:"cleanup"`
+}
+
+// Path is where the service listens.
+func (p Params) Path() string { return "public/" + p.CleanupServiceName }
+
 // An Announcement is the first list of the server; the queue file exists.
 type Announcement struct {
 	Protocol string `attr:"protocol"`

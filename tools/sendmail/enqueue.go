@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"postrider/lib/base/account"
+	"postrider/lib/base/attr"
+	"postrider/lib/base/msg"
+	"postrider/lib/base/stream"
+	"postrider/lib/mail/address"
+	"postrider/lib/mail/record"
+	"postrider/lib/service/cleanup"
+)
+
+// enqueue gives the message on standard input to postdrop(1).
+func enqueue(r *request) {
+	drop := startPostdrop()
+	s := drop.stream
+	envelope(s, r)
+	record.Write(s, record.Message, "")
+	extracted := content(s, r)
+	record.Write(s, record.Extracted, "")
+	for _, recipient := range extracted {
+		writeRecipient(s, r, recipient)
+	}
+	record.Write(s, record.End, "")
+	drop.finish()
+}
+
+// A dropper is a running postdrop(1) and the connection with it.
+type dropper struct {
+	process *exec.Cmd
+	stream  *stream.Stream
+	id      string
+}
+
+func startPostdrop() *dropper {
+	path := conf.CommandDirectory + "/postdrop"
+	d := &dropper{process: exec.Command(path, "-r")}
+	in, err := d.process.StdinPipe()
+	if err == nil {
+		var out io.ReadCloser
+		if out, err = d.process.StdoutPipe(); err == nil {
+			d.process.Stderr = os.Stderr
+			d.stream = stream.New(pipes{out, in})
+			err = d.process.Start()
+		}
+	}
+	if err != nil {
+		msg.FatalStatus(exTempFail, "run %s: %v", path, err)
+	}
+	var a cleanup.Announcement
+	if err := attr.Read(d.stream, &a); err != nil {
+		d.process.Wait()
+		msg.FatalStatus(exUnavailable, "mail system is not available: %s: %v", path, err)
+	}
+	if a.Protocol != "postdrop_protocol" {
+		msg.FatalStatus(exSoftware, "%s speaks %q: it is of another mail system", path, a.Protocol)
+	}
+	d.id = a.QueueID
+	return d
+}
+
+// pipes join the two ends of a child process.
+type pipes struct {
+	io.ReadCloser
+	w io.WriteCloser
+}
+
+func (p pipes) Write(b []byte) (int, error)    { return p.w.Write(b) }
+func (p pipes) Close() error                   { p.w.Close(); return p.ReadCloser.Close() }
+func (p pipes) SetTimeout(time.Duration) error { return nil }
+
+// finish waits for the verdict and ends the command with it.
+func (d *dropper) finish() {
+	var reply cleanup.Reply
+	err := attr.Read(d.stream, &reply)
+	d.stream.Close()
+	d.process.Wait()
+	switch {
+	case err != nil:
+		msg.FatalStatus(exUnavailable, "queue file write error: postdrop ended early (%v)", err)
+	case reply.Status == 0:
+		os.Exit(0)
+	}
+	reason := reply.Reason
+	if reason == "" {
+		reason = reply.Status.Text()
+	}
+	status := exUnavailable
+	switch {
+	case reply.Status&cleanup.StatusBad != 0:
+		status = exSoftware
+	case reply.Status&cleanup.StatusWrite != 0:
+		status = exTempFail
+	case reply.Status&cleanup.StatusNoPerm != 0:
+		status = exNoPerm
+	}
+	msg.FatalStatus(status, "%s(%d): %s", sender0(), os.Getuid(), reason)
+}
+
+func sender0() string {
+	if u, found, err := account.ByID(os.Getuid()); err == nil && found {
+		return u.Name
+	}
+	return fmt.Sprintf("uid=%d", os.Getuid())
+}
+
+// Trace flags of a message: report what would happen, or what happened.
+const (
+	traceVerify = "512"
+	traceReport = "1024"
+)
+
+// envelope writes all records before the message.
+func envelope(s *stream.Stream, r *request) {
+	record.WriteAttribute(s, "envelope_id", r.envelopeID)
+	if r.ret != 0 {
+		record.WriteAttribute(s, "ret_flags", fmt.Sprint(int(r.ret)))
+	}
+	context := "local"
+	if r.remote {
+		context = "remote"
+	}
+	record.WriteAttribute(s, "rewrite_context", context)
+	sender, name := whoAmI(r)
+	if name != "" {
+		record.Write(s, record.FullName, name)
+	}
+	record.Write(s, record.From, sender)
+	record.WriteAttribute(s, "encoding", r.encoding)
+	switch {
+	case r.mode == 'v':
+		record.WriteAttribute(s, "trace_flags", traceVerify)
+	case r.verbose > 0:
+		record.WriteAttribute(s, "trace_flags", traceReport)
+	}
+	if r.verp != "" {
+		record.Write(s, record.Verp, r.verp)
+	}
+	for _, word := range r.recipients {
+		spans := address.Find(word)
+		if len(spans) == 0 {
+			msg.FatalStatus(exData, "bad recipient address: %q", word)
+		}
+		for _, span := range spans {
+			writeRecipient(s, r, span.Address)
+		}
+	}
+}
+
+// writeRecipient writes one recipient, given in external form.
+func writeRecipient(s *stream.Stream, r *request, external string) {
+	if r.notify != 0 {
+		record.WriteAttribute(s, "notify_flags", fmt.Sprint(int(r.notify)))
+	}
+	record.Write(s, record.Recipient, address.Unquote(external))
+}
+
+// whoAmI returns the envelope sender and the full name.
+func whoAmI(r *request) (sender, name string) {
+	u, found, err := account.ByID(os.Getuid())
+	if err != nil {
+		msg.FatalStatus(exTempFail, "look up user %d: %v", os.Getuid(), err)
+	}
+	name = r.fullName
+	if name == "" {
+		name = os.Getenv("NAME")
+	}
+	if name == "" && found {
+		name = fullName(u)
+	}
+	switch {
+	case r.senderSet:
+		sender = r.sender
+		if spans := address.Find(sender); len(spans) > 0 {
+			sender = address.Unquote(spans[0].Address)
+		}
+	case found:
+		sender = u.Name
+	default:
+		msg.FatalStatus(exNoPerm, "unable to determine the login name for user ID %d; use option -f", os.Getuid())
+	}
+	return sender, name
+}
+
+// fullName is the first part of the GECOS field, where & stands for the login
+// name.
+func fullName(u account.User) string {
+	name, _, _ := strings.Cut(u.FullName, ",")
+	if strings.Contains(name, "&") && u.Name != "" {
+		name = strings.ReplaceAll(name, "&", strings.ToUpper(u.Name[:1])+u.Name[1:])
+	}
+	return strings.TrimSpace(name)
+}
+
+// content copies the message and returns the recipients of its headers, in
+// external form, when they are wanted.
+func content(s *stream.Stream, r *request) []string {
+	in := stream.New(stream.Pair(0, 1))
+	c := copier{out: s, limit: conf.LineLengthLimit, dots: !r.ignoreDots, strip: conf.FixLineEndings == "always"}
+	if r.fromHeader {
+		c.headers = &recipients{}
+	}
+	for c.next(in) {
+	}
+	if c.headers == nil {
+		return nil
+	}
+	list := c.headers.list()
+	if len(list) == 0 {
+		msg.FatalStatus(exUsage, "no recipient addresses found in message header")
+	}
+	return list
+}
+
+// A copier turns text lines into records.
+type copier struct {
+	out     *stream.Stream
+	limit   int  // longest record
+	dots    bool // a single dot ends the message
+	strip   bool // CR before LF goes away
+	started bool
+	partial bool // the last record was no whole line
+	headers *recipients
+}
+
+// next copies one line, or a piece of a long one; false at the end.
+func (c *copier) next(in *stream.Stream) bool {
+	line, err := in.ReadSlice('\n', c.limit)
+	whole := err == nil
+	if err != nil && err != stream.ErrTooLong && err != io.EOF && err != io.ErrUnexpectedEOF {
+		msg.FatalStatus(exData, "read standard input: %v", err)
+	}
+	if (err == io.EOF || err == io.ErrUnexpectedEOF) && len(line) == 0 {
+		c.endLine()
+		return false
+	}
+	more := err == nil || err == stream.ErrTooLong
+	if whole {
+		line = line[:len(line)-1]
+	}
+	if !c.started {
+		c.begin(line)
+	}
+	if c.strip && (whole || !more) {
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+	}
+	if c.dots && whole && !c.partial && len(line) == 1 && line[0] == '.' {
+		return false
+	}
+	if !c.started && envelopeLine(line) {
+		return more
+	}
+	c.started = true
+	c.write(line, whole || !more)
+	return more
+}
+
+// begin looks at the first line to know what kind of line ends there are.
+func (c *copier) begin(line []byte) {
+	if conf.FixLineEndings == "strict" {
+		c.strip = bytes.HasSuffix(line, []byte{'\r'})
+	}
+}
+
+// envelopeLine is what mailbox files have in front of a message.
+func envelopeLine(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From "))
+}
+
+func (c *copier) write(line []byte, whole bool) {
+	if c.headers != nil {
+		c.headers.line(line, whole, c.partial)
+	}
+	t := record.Text
+	if !whole {
+		t = record.Continued
+	}
+	c.partial = !whole
+	if err := record.Write(c.out, t, line); err != nil {
+		// Postdrop says why when its reply is read.
+		msg.Debug("write to postdrop: %v", err)
+	}
+}
+
+// endLine completes a last line that was cut into pieces.
+func (c *copier) endLine() {
+	if c.partial {
+		c.write(nil, true)
+	}
+}
