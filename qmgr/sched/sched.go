@@ -172,3 +172,15 @@ func (s *Scheduler) report() {
 	s.finished = nil
 	s.reporting = false
 }
+
+// Congested returns the transports that have something to deliver and too many
+// requests that no agent has accepted.
+func (s *Scheduler) Congested() []*Transport {
+	var list []*Transport
+	for _, t := range s.ring {
+		if len(t.available) > 0 && t.trouble == nil && t.pending >= t.Limits.PendingDeliveries {
+			list = append(list, t)
+		}
+	}
+	return list
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"postrider/lib/base/attr"
+	"postrider/lib/base/msg"
+	"postrider/lib/mail/record"
+	"postrider/lib/mail/verp"
+	"postrider/lib/service/deliver"
+	"postrider/qmgr/sched"
+)
+
+// crowded is the pause when too many clients wait for a transport.
+const crowded = 100 * time.Millisecond
+
+// A delivery is a request to a delivery agent that is under way.
+type delivery struct {
+	call
+	entry   *sched.Entry
+	pending bool // no agent has taken it yet, as far as we know
+	watched bool // we hear when an agent takes it
+}
+
+// dispatch starts all deliveries that may be made now.
+func (q *manager) dispatch() {
+	for t := q.sched.Ready(); t != nil; t = q.sched.Ready() {
+		fd, err := connect("private/" + t.Name)
+		switch err {
+		case nil:
+			q.deliver(t, fd)
+		case unix.EAGAIN:
+			t.Pause(crowded)
+		default:
+			q.broken(t, err)
+		}
+	}
+	for _, t := range q.sched.Congested() {
+		q.watchPending(t)
+	}
+}
+
+// broken leaves a transport alone that does not work.
+func (q *manager) broken(t *sched.Transport, err error) {
+	if t.Trouble() != nil {
+		return
+	}
+	msg.Warn("connect to transport private/%s: %v", t.Name, err)
+	t.Fail(sched.Trouble{Status: "4.3.0", Reason: "mail transport unavailable"})
+}
+
+// deliver sends the next request of a transport. The request goes out before
+// an agent has greeted: agents of all kinds read it when they are ready, and
+// the queue manager wakes up once less.
+func (q *manager) deliver(t *sched.Transport, fd int) {
+	e := t.Next()
+	if e == nil {
+		unix.Close(fd) // agents expect that connections may not be used
+		return
+	}
+	d := &delivery{entry: e, pending: true}
+	d.call = call{loop: q.loop, path: "private/" + t.Name, protocol: deliver.Protocol, accepted: func() { q.taken(d) }}
+	d.call.done = func(reply attr.List, err error) { q.delivered(d, reply, err) }
+	q.pending[t] = append(q.pending[t], d)
+	m := e.Message.Mail.(*message)
+	d.start(fd, q.request(m, e), q.agentLimit)
+}
+
+// request makes the request for an entry.
+func (q *manager) request(m *message, e *sched.Entry) []byte {
+	r := deliver.Request{
+		Flags:          deliver.FlagDefault | m.trace,
+		QueueName:      "active",
+		QueueID:        m.id,
+		Offset:         m.sizes.DataOffset,
+		Size:           m.sizes.Content,
+		NextHop:        e.Destination.NextHop,
+		Encoding:       m.attributes.encoding,
+		SMTPUTF8:       smtputf8(m, e.Recipients),
+		Sender:         m.sender,
+		EnvelopeID:     m.envelopeID,
+		Return:         m.ret,
+		Time:           m.times().Encode(),
+		ClientName:     m.attributes.clientName,
+		ClientAddress:  m.attributes.clientAddress,
+		ClientPort:     m.attributes.clientPort,
+		ClientProtocol: m.attributes.clientProtocol,
+		ClientHelo:     m.attributes.clientHelo,
+		SASLMethod:     m.attributes.saslMethod,
+		SASLUsername:   m.attributes.saslUsername,
+		SASLSender:     m.attributes.saslSender,
+		LogIdent:       m.attributes.ident,
+		RewriteContext: m.attributes.context,
+		RecipientCount: len(e.Recipients),
+	}
+	if r.RewriteContext == "" {
+		r.RewriteContext = "local"
+	}
+	if m.verp != "" {
+		to := e.Recipients[0].Original
+		if to == "" {
+			to = e.Recipients[0].Address
+		}
+		r.Sender = verp.Sender(m.verp, m.sender, to)
+	}
+	if e.Load {
+		r.Flags |= deliver.FlagCacheLoad
+	}
+	if e.Store {
+		r.Flags |= deliver.FlagCacheStore
+	}
+	out := attr.Encode(make([]byte, 0, 1024+256*len(e.Recipients)), r)
+	for _, to := range e.Recipients {
+		out = attr.Encode(out, toDeliver(to))
+	}
+	return out
+}
+
+// smtputf8 adds to the flags of the message whether a recipient of the request
+// needs them. Source: RFC 6531.
+func smtputf8(m *message, recipients []sched.Recipient) int {
+	flags := int(m.sizes.SMTPUTF8) & knownUTF8
+	if flags&record.UTF8Requested == 0 {
+		return flags
+	}
+	for _, r := range recipients {
+		for i := range len(r.Address) {
+			if r.Address[i] >= 0x80 {
+				return flags | record.UTF8Recipient
+			}
+		}
+	}
+	return flags
+}
+
+const knownUTF8 = record.UTF8Requested | record.UTF8Header | record.UTF8Sender
+
+// taken notes that an agent has the request, so that another one may be sent.
+func (q *manager) taken(d *delivery) {
+	if !d.pending {
+		return
+	}
+	q.drop(d)
+	d.entry.Destination.Transport().Accepted()
+}
+
+func (q *manager) drop(d *delivery) {
+	d.pending = false
+	t := d.entry.Destination.Transport()
+	list := q.pending[t]
+	for i, other := range list {
+		if other == d {
+			list[i] = list[len(list)-1]
+			list[len(list)-1] = nil
+			q.pending[t] = list[:len(list)-1]
+			return
+		}
+	}
+}
+
+// watchPending finds out which requests of a transport agents have taken
+// without saying so yet. An agent of ours greets together with its answer; but
+// the socket tells when it has read the request.
+func (q *manager) watchPending(t *sched.Transport) {
+	for _, d := range append([]*delivery(nil), q.pending[t]...) {
+		if !d.watched && len(d.out) == 0 {
+			d.watched = true
+			q.loop.change(d.fd, readable|writable|unix.EPOLLET)
+		}
+		if d.wasRead() {
+			q.taken(d)
+		}
+	}
+}
+
+// wasRead says whether the peer has read all that was sent.
+func (d *delivery) wasRead() bool {
+	n, err := unix.IoctlGetInt(d.fd, unix.SIOCOUTQ)
+	return err == nil && n == 0 && len(d.out) == 0
+}
+
+// delivered acts on the answer of an agent, or on its end.
+func (q *manager) delivered(d *delivery, list attr.List, err error) {
+	e := d.entry
+	m, t := e.Message.Mail.(*message), e.Destination.Transport()
+	var reply deliver.Reply
+	if err == nil {
+		err = list.Into(&reply)
+	}
+	switch {
+	case errors.Is(err, unix.ETIMEDOUT) && d.pending:
+		msg.Fatal("timeout connecting to transport: %s", t.Name)
+	case errors.Is(err, unix.ETIMEDOUT):
+		msg.Fatal("%s: timeout receiving delivery status from transport: %s", m.id, t.Name)
+	case errors.Is(err, errAnnouncement) && d.pending && !errors.Is(err, io.ErrUnexpectedEOF):
+		q.drop(d)
+		q.broken(t, err)
+		q.sched.Return(e)
+		return
+	}
+	q.taken(d)
+	switch {
+	case err != nil:
+		msg.Warn("%s: delivery agent: %v", m.id, err)
+		m.failed = true
+		e.Destination.Failed(sched.Trouble{Status: "4.3.0", Reason: suspended + "unknown mail transport error"})
+	case reply.Reason != "":
+		t.Revive()
+		e.Destination.Failed(sched.Trouble{Status: string(reply.Report.Status), Reason: suspended + reply.Reason})
+	default:
+		t.Revive()
+		e.Destination.Succeeded()
+	}
+	if reply.Status != 0 {
+		m.failed = true
+	}
+	if conf.DestinationConcurrencyFeedbackDebug {
+		msg.Info("queue %s: window %d", e.Destination.Key, e.Destination.Window())
+	}
+	q.sched.Done(e)
+}
+
+const suspended = "delivery temporarily suspended: "
