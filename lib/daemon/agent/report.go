@@ -121,6 +121,11 @@ func (r *Reporter) remember(to *deliver.Recipient) {
 
 // log appends to the bounce, defer or trace log of the message.
 func (r *Reporter) log(service string, to *deliver.Recipient, action string, o Outcome) error {
+	return bounce.Send(service, r.Entry(to, action, o), r.Timeout)
+}
+
+// Entry is what the log of the message gets, for those who send it themselves.
+func (r *Reporter) Entry(to *deliver.Recipient, action string, o Outcome) bounce.LogEntry {
 	entry := bounce.LogEntry{Request: bounce.Append, Flags: r.Flags &^ deliver.FlagDefault, QueueID: r.ID, Recipient: *to,
 		Report: deliver.Report{Status: o.Status, DiagType: o.DiagType, DiagText: o.DiagText,
 			Action: action, Reason: o.Reason}}
@@ -130,7 +135,12 @@ func (r *Reporter) log(service string, to *deliver.Recipient, action string, o O
 	if o.RemoteName != "" {
 		entry.RemoteType, entry.RemoteName = "dns", o.RemoteName
 	}
-	return bounce.Send(service, entry, r.Timeout)
+	return entry
+}
+
+// Line writes the line of a recipient that was recorded in another way.
+func (r *Reporter) Line(to *deliver.Recipient, relay string, o Outcome, status string) {
+	r.line(to, relay, o, status)
 }
 
 // line writes the line that log readers depend on; its form is fixed.

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"postrider/lib/base/msg"
 )
 
@@ -69,6 +71,15 @@ func FlowTake() bool {
 func FlowPut(n int) {
 	b := make([]byte, n)
 	syscall.Write(flowWrite, b)
+}
+
+// FlowCount is how many tokens there are.
+func FlowCount() int {
+	n, err := unix.IoctlGetInt(flowRead, unix.TIOCINQ)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // FlowDrain takes up to n tokens and returns how many there were.
