@@ -9,14 +9,17 @@ import (
 	"postrider/lib/base/text"
 )
 
-// A Builder writes the file of a table from nothing. Readers see the old table
-// until Commit has brought the new one to disk and put it in its place.
+// A Builder writes the file of a table. Readers see the old table until Commit
+// has brought the new one to disk and put it in its place. It begins with nothing,
+// or, with the flag Writable, with the entries that the table has.
 type Builder interface {
 	// Add adds an entry. A key that is there already gives ErrDuplicate, and
 	// the entry that was first stays.
 	Add(key, value string) error
 	// Replace adds an entry in place of one that may be there.
 	Replace(key, value string) error
+	// Delete removes an entry.
+	Delete(key string) (found bool, err error)
 	// Commit makes the new table the one that readers open.
 	Commit() error
 	// Abort throws the unfinished table away. After Commit it does nothing.
@@ -46,7 +49,8 @@ func RegisterMaker(kind string, maker Maker) {
 // ErrCannotMake says that tables of a type have no file that could be written.
 var ErrCannotMake = errors.New("this type of table cannot be made")
 
-// Build begins to write the table spec anew.
+// Build begins to write the table spec anew, or to change it when flags has
+// Writable.
 func Build(spec string, flags Flags) (Builder, error) {
 	kind, name, err := Split(spec)
 	if err != nil {

@@ -132,12 +132,13 @@ func remember(spec string, flags Flags, t Table) Table {
 // forget closes a table when its last user has done so.
 func (h *handle) forget() error {
 	registry.Lock()
-	defer registry.Unlock()
-	if h.users--; h.users > 0 {
-		return nil
+	h.users--
+	last := h.users == 0
+	if last {
+		registry.open = slices.DeleteFunc(registry.open, func(other *handle) bool { return other == h })
 	}
-	registry.open = slices.DeleteFunc(registry.open, func(other *handle) bool { return other == h })
-	if c, ok := h.t.(io.Closer); ok {
+	registry.Unlock()
+	if c, ok := h.t.(io.Closer); ok && last {
 		return c.Close()
 	}
 	return nil

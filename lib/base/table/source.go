@@ -1,6 +1,8 @@
 package table
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,4 +94,13 @@ func Absolute(name string) string {
 		return full
 	}
 	return name
+}
+
+// NotOpened is the error of a type whose file cannot be opened.
+func NotOpened(path string, err error) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	return fmt.Errorf("open database %s: %w", path, err)
 }

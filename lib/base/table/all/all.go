@@ -2,6 +2,8 @@
 package all
 
 import (
+	_ "postrider/lib/base/table/cdb"
+	_ "postrider/lib/base/table/hash"
 	_ "postrider/lib/base/table/inline"
 	_ "postrider/lib/base/table/static"
 )
