@@ -40,7 +40,7 @@ type Result struct {
 	Status   int            // exit status, if Signal is 0
 	Signal   syscall.Signal // what killed the command
 	TimedOut bool           // the time limit was exceeded, and the command killed
-	Input    error          // why its input could not be produced or written; a command that does not read it all is no error
+	Input    error          // why its input could not be produced: the command was killed; one that does not read it all is no error
 }
 
 // A StartError says why a command could not be started. Temporary means that
@@ -238,10 +238,13 @@ func (p *process) feed(produce func(io.Writer) error) {
 	if produce != nil {
 		err = produce(p.stdin)
 	}
-	p.stdin.Close()
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 		err = nil
 	}
+	if err != nil {
+		p.kill() // or it would take half of its input for all
+	}
+	p.stdin.Close()
 	p.input <- err
 }
 

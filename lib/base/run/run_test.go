@@ -119,9 +119,9 @@ func TestOutputIsCut(t *testing.T) {
 
 func TestInputFails(t *testing.T) {
 	wrong := errors.New("cannot read")
-	c := command("cat")
+	c := command("cat; echo all")
 	c.Input = func(w io.Writer) error { io.WriteString(w, "half"); return wrong }
-	if r, err := Run(c); r.Input != wrong || r.Output != "half" || err != nil {
+	if r, err := Run(c); r.Input != wrong || strings.Contains(r.Output, "all") || r.Signal != syscall.SIGKILL || err != nil {
 		t.Errorf("got %+v %v", r, err)
 	}
 }
