@@ -124,9 +124,9 @@ func begin(m *master, specs []spec) {
 	if err := m.start(specs); err != nil {
 		msg.Fatal("%v", err)
 	}
+	m.closeStreams()
 	msg.Info("daemon started -- version %s, configuration %s", conf.MailVersion, m.dir)
 	tellReady()
-	m.closeStreams()
 	if m.options.debugger {
 		m.debug()
 	}

@@ -15,8 +15,12 @@ import (
 // wakeupRequest is what triggers the service, as other trigger clients end it.
 var wakeupRequest = []byte("W\x00")
 
-// wakeupTimeout is how long master waits for a connection over the network.
-const wakeupTimeout = time.Second
+// How long master waits for a connection over the network, and after that for
+// the service to read the request.
+const (
+	wakeupTimeout = time.Second
+	wakeupDrain   = 100 * time.Second
+)
 
 // startWakeup sends the first request at once. A service with "?" at its
 // wake-up time is left alone until its first client comes.
@@ -37,8 +41,9 @@ func (s *service) wakeUp() {
 	s.wakeup = s.m.loop.after(s.wakeupTime, s.wakeUp)
 }
 
-// trigger sends a request. The kernel keeps it until the service takes it, also
-// when the service is not running yet.
+// trigger sends a request and keeps the connection until the service closes its
+// end: one that begins with a greeting would otherwise complain that nobody is
+// there.
 func (s *service) trigger() error {
 	if len(s.sockets) == 0 {
 		return nil
@@ -50,7 +55,29 @@ func (s *service) trigger() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, wakeupRequest)
-	return err
+	if _, err := unix.Write(fd, wakeupRequest); err != nil || s.kind == "fifo" || s.kind == "unix-dgram" {
+		unix.Close(fd)
+		return err
+	}
+	s.m.await(fd)
+	return nil
+}
+
+// await closes fd when the other side has closed its end, or when that takes too
+// long. What the service says is not for us.
+func (m *master) await(fd int) {
+	var limit *timer
+	done := func() {
+		m.loop.cancel(limit)
+		m.loop.unwatch(fd)
+		unix.Close(fd)
+	}
+	limit = m.loop.after(wakeupDrain, done)
+	if err := m.loop.watch(fd, func() {
+		if n, err := unix.Read(fd, make([]byte, 256)); n <= 0 && err != unix.EAGAIN {
+			done()
+		}
+	}); err != nil {
+		done()
+	}
 }
