@@ -1,0 +1,199 @@
+// Smtp delivers mail to other hosts, with SMTP or LMTP.
+//
+// # SYNOPSIS
+//
+//	smtp [generic Postfix daemon options] [flags=DORX]
+//	lmtp [generic Postfix daemon options] [flags=DORX]
+//
+// # DESCRIPTION
+//
+// The queue manager names a message, its sender, its recipients and a next hop.
+// Smtp looks for the servers that take mail for the next hop, connects to one
+// after the other in their order of preference until one of them has taken the
+// message, and tells for each recipient what became of it. Recipients that were
+// delivered or returned are marked in the queue file; the others will be tried
+// again.
+//
+// A server that cannot be reached, breaks off, or answers that there is trouble
+// which may pass, leaves its recipients to the next server. What the last
+// server says is the answer.
+//
+// The program speaks LMTP when it is called lmtp. It then reads parameters under
+// lmtp_* names instead of smtp_*.
+//
+// # SMTP DESTINATIONS
+//
+// A next hop is one or more of these, separated by comma or blank; each is tried
+// in turn.
+//
+//	domain
+//	domain:port
+//
+// The mail exchangers of the domain or, when it has none, the host of this name.
+//
+//	[host]
+//	[host]:port
+//	[address]
+//	[address]:port
+//
+// The host, or the address, itself. An IPv6 address is written [ipv6:address].
+// Without a port, $smtp_tcp_port is used.
+//
+// # LMTP DESTINATIONS
+//
+//	unix:pathname
+//
+// The server that listens at a UNIX-domain socket. The name is relative to the
+// queue directory.
+//
+//	inet:host
+//	inet:host:port
+//	inet:[address]
+//	inet:[address]:port
+//
+// A server on the network. Without a port, $lmtp_tcp_port is used. "inet:" may
+// be left out.
+//
+// # FLAGS
+//
+// An argument flags= in master.cf asks for header lines in front of the message,
+// and more:
+//
+//   - D: Delivered-To: with the recipient. A message that has this line already
+//     is returned: it runs in a circle.
+//   - O: X-Original-To: with the recipient as it came to this system.
+//   - R: Return-Path: with the sender.
+//   - X: this delivery is the final one; notices of success say "delivered"
+//     instead of "relayed".
+//
+// D and O need a <transport>_destination_recipient_limit of 1.
+//
+// # SECURITY
+//
+// Smtp talks to SMTP, LMTP and DNS servers that others run, and believes nothing
+// that they say beyond what happens to the mail that they get. It needs no
+// privileges and may run in a chroot jail.
+//
+// # STANDARDS
+//
+// RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 2033 (LMTP), RFC 2034 (enhanced status
+// codes), RFC 2920 (PIPELINING), RFC 3461 (DSN), RFC 6152 (8BITMIME), RFC 6531
+// (SMTPUTF8), RFC 7505 (null MX).
+//
+// # DIAGNOSTICS
+//
+// What becomes of each recipient is in the mail log, and in the notices that
+// bounce(8) sends. A queue file that cannot be read is set aside.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"postrider/lib/base/msg"
+	"postrider/lib/base/table"
+	_ "postrider/lib/base/table/all"
+	"postrider/lib/daemon/agent"
+	"postrider/lib/daemon/server"
+	"postrider/lib/mail/param"
+	"postrider/lib/service/deliver"
+)
+
+var (
+	lmtp          bool // called by this name
+	flags         string
+	finalDelivery bool // flag X
+	routes        *router
+	tables        lookupTables
+)
+
+// lookupTables are opened before the root directory changes.
+type lookupTables struct {
+	generic  *table.List
+	keywords *table.List
+	pix      *table.List
+	replies  *table.List
+}
+
+func main() {
+	lmtp = filepath.Base(os.Args[0]) == "lmtp"
+	agent.Main(agent.Agent{
+		Name:       "smtp",
+		Params:     &conf,
+		LoadParams: load,
+		PreJail:    prepareProcess,
+		Deliver:    serve,
+	})
+}
+
+// load reads smtp_* parameters or, for lmtp, the same ones as lmtp_*.
+func load(s *param.Settings) error {
+	if lmtp {
+		return s.LoadPrefixed(&conf, "smtp_", "lmtp_")
+	}
+	return s.Load(&conf)
+}
+
+func prepareProcess(p *server.Process) {
+	readArguments(p.Args)
+	var err error
+	if routes, err = newRouter(); err != nil {
+		msg.Fatal("%v", err)
+	}
+	if err = openTables(); err != nil {
+		msg.Fatal("%v", err)
+	}
+	warnOfMissing()
+}
+
+func openTables() (err error) {
+	for _, t := range []struct {
+		list **table.List
+		name string
+		text string
+	}{
+		{&tables.generic, "smtp_generic_maps", conf.GenericMaps},
+		{&tables.keywords, "smtp_discard_ehlo_keyword_address_maps", conf.DiscardEhloKeywordAddressMaps},
+		{&tables.pix, "smtp_pix_workaround_maps", conf.PixWorkaroundMaps},
+		{&tables.replies, "smtp_reply_filter", conf.ReplyFilter},
+	} {
+		if *t.list, err = table.OpenList(t.text, table.FoldKey); err != nil {
+			return fmt.Errorf("parameter %s: %w", paramName(t.name), err)
+		}
+	}
+	return nil
+}
+
+// readArguments reads what stands behind the options in master.cf.
+func readArguments(args []string) {
+	for _, arg := range args {
+		value, ok := strings.CutPrefix(arg, "flags=")
+		if !ok || strings.Trim(value, "DORX") != "" {
+			msg.Fatal("unknown attribute: %q; want flags= with letters of DORX", arg)
+		}
+		flags += value
+	}
+	finalDelivery = flagged('X')
+}
+
+func flagged(letter byte) bool { return strings.IndexByte(flags, letter) >= 0 }
+
+// serve does one request.
+func serve(req *agent.Request) deliver.Report {
+	d := newDelivery(req)
+	for _, letter := range "DO" {
+		if flagged(byte(letter)) && len(d.rcpts) > 1 {
+			msg.Warn("flag `%c' requires %s_destination_recipient_limit = 1", letter, req.Service)
+			d.failAll(nil, failure("4.3.5", "mail system configuration error"), false)
+			return d.result()
+		}
+	}
+	if flagged('D') && d.cameBack() {
+		d.failAll(nil, failure("5.4.6", "mail forwarding loop for %s", d.rcpts[0].Address), false)
+		return d.result()
+	}
+	d.run(routes)
+	return d.result()
+}
