@@ -38,6 +38,10 @@ func (m *multi) run(p *Process) {
 	m.done = make(chan struct{}, 1)
 	a := newAcceptor(p)
 	a.busy = true // master hears once that requests get done, then always "free"
+	var err error
+	p.retireFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	must("eventfd", err)
+	a.add(p.retireFD, unix.EPOLLIN)
 	used := 0
 	for p.daemon.Endless || p.daemon.UseAlways || used < p.MaxUse {
 		fd := m.next(a)
@@ -57,12 +61,23 @@ func (m *multi) run(p *Process) {
 	m.drain(p)
 }
 
+// Retire makes a Multi daemon take no more clients and end when those that it
+// has are gone: for tables that changed under it.
+func (p *Process) Retire() {
+	if p.retired.CompareAndSwap(false, true) {
+		syscall.Write(p.retireFD, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
+}
+
+// Retired reports whether Retire was called.
+func (p *Process) Retired() bool { return p.retired.Load() }
+
 // next waits for a client; the idle limit counts only while there is none.
 func (m *multi) next(a *acceptor) int {
 	for {
 		fd, ok := a.wait(time.Now().Add(a.p.MaxIdle))
 		if !ok {
-			if a.p.MasterGone() || m.clients.Load() == 0 {
+			if a.p.Retired() || a.p.MasterGone() || m.clients.Load() == 0 {
 				return -1
 			}
 			continue

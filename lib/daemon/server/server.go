@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -97,6 +98,8 @@ type Process struct {
 	options    options
 	generation uint32
 	progress   progress
+	retired    atomic.Bool
+	retireFD   int
 }
 
 // Descriptors that master(8) hands to its children.

@@ -172,7 +172,7 @@ func (a *acceptor) wait(deadline time.Time) (int, bool) {
 			return 0, false
 		}
 		for _, e := range events[:n] {
-			if e.Fd == statusFD {
+			if e.Fd == statusFD || a.p.retireFD != 0 && int(e.Fd) == a.p.retireFD {
 				return 0, false
 			}
 		}

@@ -41,6 +41,14 @@ type Params struct {
 	// Use queue file names that are not used again for many years. The short
 	// form may come back as soon as the file is gone.
 	EnableLongQueueIDs bool `param:"enable_long_queue_ids" default:"no"`
+
+	// The longest piece of a line in queue files; longer lines are stored in
+	// pieces and are whole again when they are delivered.
+	LineLengthLimit int `param:"line_length_limit" default:"2048" min:"100" max:"1048576"`
+
+	// The largest message, in bytes with envelope, that the system takes. 0
+	// means no limit.
+	MessageSizeLimit int64 `param:"message_size_limit" default:"10240000" min:"0"`
 }
 
 var layout = struct {

@@ -14,6 +14,16 @@ const (
 	IgnoreTimes  = "A" // of the scans requested together with it
 )
 
+// Wake are the names of the services that only listen for wake-ups.
+type Wake struct {
+	// The name of the queue manager service.
+	QueueServiceName string `param:"queue_service_name" default:"qmgr"`
+
+	// The name of the pickup service, which takes mail out of the maildrop
+	// queue.
+	PickupServiceName string `param:"pickup_service_name" default:"pickup"`
+}
+
 // Trigger sends one-byte requests to a service, which is a socket or a FIFO.
 // It does not wait for the service to act.
 func Trigger(path, requests string) error {
