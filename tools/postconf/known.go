@@ -71,10 +71,10 @@ var transportSuffixes = []string{
 func (k *known) addService(e *mastercf.Entry) {
 	add := func(suffix, fallback string) {
 		name := e.Name + suffix
-		if _, known := k.names[name]; !known {
-			k.names[name] = service
+		if param.Lookup(name) == nil {
 			k.services[name] = fallback
 		}
+		k.names[name] = service
 	}
 	switch filepath.Base(e.Command) {
 	case "local", "pipe", "virtual", "smtp", "lmtp", "error":

@@ -18,7 +18,7 @@ type target struct {
 }
 
 // parseTarget reads an argument of -M (two parts), -F or -P (three).
-func parseTarget(text string, parts int) (target, error) {
+func parseTarget(text string, parts int) target {
 	words := strings.SplitN(text, "/", parts)
 	if i := lastType(text, parts); i != nil {
 		words = i
@@ -26,11 +26,7 @@ func parseTarget(text string, parts int) (target, error) {
 	for len(words) < 3 {
 		words = append(words, "*")
 	}
-	t := target{text, words[0], words[1], words[2]}
-	if t.kind != "*" && !slices.Contains(kinds, t.kind) {
-		return t, fmt.Errorf("invalid service type: %q in %q", t.kind, text)
-	}
-	return t, nil
+	return target{text, words[0], words[1], words[2]}
 }
 
 var kinds = []string{"inet", "unix", "unix-dgram", "fifo", "pass"}
@@ -63,10 +59,7 @@ func (p *postconf) targets() ([]target, error) {
 	}
 	var list []target
 	for _, arg := range args {
-		t, err := parseTarget(arg, parts)
-		if err != nil {
-			return nil, err
-		}
+		t := parseTarget(arg, parts)
 		if p.modes['F'] && t.item != "*" && !slices.Contains(mastercf.FieldNames[:], t.item) {
 			return nil, fmt.Errorf("invalid service attribute name: %q", t.item)
 		}
@@ -114,9 +107,7 @@ func (p *postconf) printServices() error {
 			p.warn("unmatched request: %q", t.text)
 		}
 	}
-	if p.modes['P'] {
-		p.warnUnusedOptions(master.Entries, p.known(s))
-	}
+	p.warnUnusedOptions(master.Entries, p.known(s))
 	return nil
 }
 

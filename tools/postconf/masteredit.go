@@ -60,10 +60,7 @@ func (p *postconf) setService(d *mastercf.Document, arg string) error {
 	if !found {
 		return fmt.Errorf("missing '=' in %q: want service/type=entry", arg)
 	}
-	t, err := parseTarget(strings.TrimSpace(names), 2)
-	if err != nil {
-		return err
-	}
+	t := parseTarget(strings.TrimSpace(names), 2)
 	if t.name == "*" || t.kind == "*" {
 		return errors.New("-Me, -MX or -M# requires service_name/type")
 	}
@@ -77,10 +74,7 @@ func (p *postconf) setService(d *mastercf.Document, arg string) error {
 
 // dropService removes an entry, or makes it a comment.
 func (p *postconf) dropService(d *mastercf.Document, arg string) error {
-	t, err := parseTarget(arg, 2)
-	if err != nil {
-		return err
-	}
+	t := parseTarget(arg, 2)
 	if !strings.Contains(arg, "/") {
 		return errors.New("-Me, -MX or -M# requires service_name/type")
 	}
@@ -98,11 +92,11 @@ func itemTarget(arg string, value bool) (target, string, error) {
 	if value && !found {
 		return target{}, "", fmt.Errorf("missing '=' in %q", arg)
 	}
-	t, err := parseTarget(strings.TrimSpace(names), 3)
-	if err == nil && t.item == "*" {
-		err = fmt.Errorf("%q: want service/type/name", arg)
+	t := parseTarget(strings.TrimSpace(names), 3)
+	if t.item == "*" {
+		return t, "", fmt.Errorf("%q: -F and -P edits require service_name/type/name", arg)
 	}
-	return t, strings.TrimSpace(text), err
+	return t, strings.TrimSpace(text), nil
 }
 
 func (p *postconf) setField(d *mastercf.Document, arg string) error {
