@@ -116,6 +116,9 @@ func (r *fileReader) record(t record.Type, data []byte) (end bool, err error) {
 		if m.warnAt == 0 {
 			m.warnAt = r.Offset()
 			m.warn, _ = strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+			if m.warn < 0 && conf.ConfirmDelayCleared {
+				m.trace |= deliver.FlagDelayed
+			}
 		}
 	}
 	return false, nil
