@@ -6,12 +6,13 @@ import (
 	"syscall"
 
 	"postrider/lib/base/file"
+	"postrider/lib/mail/dsnlog"
 	"postrider/lib/mail/queue"
 )
 
 // appendEntry adds an entry to the log of a message, and waits until it is on
 // disk: the caller will forget the recipient.
-func appendEntry(name queue.Name, id string, e entry) error {
+func appendEntry(name queue.Name, id string, e dsnlog.Entry) error {
 	f, err := openLog(name, id)
 	if err != nil {
 		return err
@@ -21,7 +22,7 @@ func appendEntry(name queue.Name, id string, e entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(e.appendTo(nil, conf.BackwardsLogfileCompatibility))
+	_, err = f.Write(e.AppendTo(nil, conf.BackwardsLogfileCompatibility))
 	if err == nil {
 		err = f.Sync()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/mail/dsn"
+	"postrider/lib/mail/dsnlog"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/verp"
@@ -28,8 +29,8 @@ const failed = -1
 type job struct {
 	bounce.Notice
 	service    queue.Name
-	delimiters string // for a notice per recipient to a variable sender
-	single     *entry // instead of a log
+	delimiters string        // for a notice per recipient to a variable sender
+	single     *dsnlog.Entry // instead of a log
 	original   *original
 	now        time.Time
 	kind
@@ -114,7 +115,7 @@ func (j *job) send() int {
 		}
 		sender := j.Sender
 		if sender != "" {
-			sender = verp.Sender(j.delimiters, sender, e.address())
+			sender = verp.Sender(j.delimiters, sender, seenAddress(e))
 		}
 		if status := j.notify(sender, one(e)); status != 0 {
 			return status
@@ -126,7 +127,7 @@ func (j *job) send() int {
 // notify tells the sender, and the postmaster what he wants to know. When the
 // postmaster cannot be told this is not tried again: the sender would hear
 // everything twice.
-func (j *job) notify(sender string, entries iter.Seq2[entry, error]) int {
+func (j *job) notify(sender string, entries iter.Seq2[dsnlog.Entry, error]) int {
 	r := report{
 		now: j.now, template: j.template, what: j.what, original: j.original, entries: entries,
 		queueID: j.QueueID, envelopeID: j.EnvelopeID, action: j.action,
@@ -223,17 +224,17 @@ func cleanupFlags(global bool) int {
 func doubleBounce() string { return fmt.Sprintf("%s@%s", conf.DoubleBounceSender, conf.MyHostname) }
 
 // entries are those of the log, or the only one.
-func (j *job) entries() iter.Seq2[entry, error] {
+func (j *job) entries() iter.Seq2[dsnlog.Entry, error] {
 	if j.single != nil {
 		return one(*j.single)
 	}
-	return readLog(queue.Path(j.service, j.QueueID), j.deferred())
+	return readLog(j.service, j.QueueID, j.deferred())
 }
 
 func (j *job) deferred() bool { return string(j.service) == conf.DeferServiceName }
 
-func one(e entry) iter.Seq2[entry, error] {
-	return func(yield func(entry, error) bool) { yield(e, nil) }
+func one(e dsnlog.Entry) iter.Seq2[dsnlog.Entry, error] {
+	return func(yield func(dsnlog.Entry, error) bool) { yield(e, nil) }
 }
 
 // markRecipients finishes the recipients of the log in the queue file, so that
@@ -241,7 +242,7 @@ func one(e entry) iter.Seq2[entry, error] {
 func (j *job) markRecipients() {
 	var f *queue.File
 	for e, err := range j.entries() {
-		if err != nil || e.offset <= 0 {
+		if err != nil || e.Offset <= 0 {
 			continue
 		}
 		if f == nil {
@@ -251,7 +252,7 @@ func (j *job) markRecipients() {
 			}
 			defer f.Close()
 		}
-		if err := markRecipient(f, e.offset); err != nil {
+		if err := markRecipient(f, e.Offset); err != nil {
 			msg.Warn("%s: %v", j.QueueID, err)
 		}
 	}

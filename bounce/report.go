@@ -9,6 +9,7 @@ import (
 
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/dsn"
+	"postrider/lib/mail/dsnlog"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/record"
 )
@@ -28,7 +29,7 @@ type report struct {
 	template *notice.Template
 	what     string // "Undelivered Message": how the third part is called
 	original *original
-	entries  iter.Seq2[entry, error] // nil error but for a log that cannot be opened
+	entries  iter.Seq2[dsnlog.Entry, error] // nil error but for a log that cannot be opened
 
 	queueID    string // of the message that this is about
 	envelopeID string
@@ -37,7 +38,7 @@ type report struct {
 	headers    bool   // attach only headers
 	global     bool   // the message needs SMTPUTF8: RFC 6533
 	eight      bool   // 8-bit text is possible
-	wanted     func(entry) bool
+	wanted     func(dsnlog.Entry) bool
 	action     string        // replaces that of the log
 	lifetime   time.Duration // of the message; 0: say nothing about further attempts
 }
@@ -144,18 +145,18 @@ func (r *report) text() {
 			r.line("\t--- Delivery report unavailable ---")
 		case r.wanted(e):
 			r.line("")
-			r.wrap(e.sentence())
+			r.wrap(sentence(e))
 		}
 	}
 }
 
 // sentence says what happened to a recipient.
-func (e entry) sentence() string {
-	text := "<" + strings.Trim(e.recipient, "<>") + ">"
-	if e.original != "" {
-		text += " (expanded from <" + strings.Trim(e.original, "<>") + ">)"
+func sentence(e dsnlog.Entry) string {
+	text := "<" + strings.Trim(e.Recipient, "<>") + ">"
+	if e.Original != "" {
+		text += " (expanded from <" + strings.Trim(e.Original, "<>") + ">)"
 	}
-	return text + ": " + e.reason
+	return text + ": " + e.Reason
 }
 
 // wrap folds long text; lines after the first are indented.
@@ -208,28 +209,28 @@ func (r *report) status() {
 	}
 }
 
-func (r *report) recipient(e entry) {
-	action := e.action
+func (r *report) recipient(e dsnlog.Entry) {
+	action := e.Action
 	if r.action != "" {
 		action = r.action
 	}
 	r.line("")
-	r.line("Final-Recipient: %s", typed(e.recipient))
+	r.line("Final-Recipient: %s", typed(e.Recipient))
 	switch {
-	case e.originalDSN != "":
-		r.line("Original-Recipient: %s", e.originalDSN)
-	case e.original != "":
-		r.line("Original-Recipient: %s", typed(e.original))
+	case e.OriginalDSN != "":
+		r.line("Original-Recipient: %s", e.OriginalDSN)
+	case e.Original != "":
+		r.line("Original-Recipient: %s", typed(e.Original))
 	}
 	r.line("Action: %s", action)
-	r.line("Status: %s", e.status)
-	if e.remoteName != "" {
-		r.line("Remote-MTA: %s; %s", e.remoteType, e.remoteName)
+	r.line("Status: %s", e.Status)
+	if e.RemoteName != "" {
+		r.line("Remote-MTA: %s; %s", e.RemoteType, e.RemoteName)
 	}
-	if e.diagText != "" {
-		r.wrap(fmt.Sprintf("Diagnostic-Code: %s; %s", e.diagType, e.diagText))
+	if e.DiagText != "" {
+		r.wrap(fmt.Sprintf("Diagnostic-Code: %s; %s", e.DiagType, e.DiagText))
 	} else {
-		r.wrap(fmt.Sprintf("Diagnostic-Code: X-%s; %s", conf.MailName, e.reason))
+		r.wrap(fmt.Sprintf("Diagnostic-Code: X-%s; %s", conf.MailName, e.Reason))
 	}
 	if r.lifetime > 0 && !r.original.arrival.IsZero() {
 		r.line("Will-Retry-Until: %s", mailDate(r.original.arrival.Add(r.lifetime)))
@@ -294,15 +295,15 @@ func (r *report) message() {
 func mailDate(t time.Time) string { return t.Format("Mon, 02 Jan 2006 15:04:05 -0700 (MST)") }
 
 // everyone and forSender say which recipients a notice is about.
-func everyone(entry) bool { return true }
+func everyone(dsnlog.Entry) bool { return true }
 
-func forSender(why dsn.Notify) func(entry) bool {
-	return func(e entry) bool { return e.notify == 0 || e.notify&why != 0 }
+func forSender(why dsn.Notify) func(dsnlog.Entry) bool {
+	return func(e dsnlog.Entry) bool { return e.Notify == 0 || e.Notify&why != 0 }
 }
 
 // anything reports whether a notice has something to say. A log that is lost is
 // worth a notice, one without matching entries is not.
-func anything(entries iter.Seq2[entry, error], wanted func(entry) bool) bool {
+func anything(entries iter.Seq2[dsnlog.Entry, error], wanted func(dsnlog.Entry) bool) bool {
 	for e, err := range entries {
 		if err != nil {
 			return os.IsNotExist(err) || os.IsPermission(err)

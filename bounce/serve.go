@@ -105,7 +105,7 @@ func handleNotice(service queue.Name, list attr.List, request int) (status int) 
 		if string(service) != conf.BounceServiceName {
 			return refuse("wrong service name %q for one-recipient bouncing", service)
 		}
-		e := newEntry(r.Recipient, r.Report).complete(false)
+		e := newEntry(r.Recipient, r.Report).Complete(false)
 		j.single = &e
 	}
 	if request != bounce.One {
