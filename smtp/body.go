@@ -21,10 +21,9 @@ func (t *transaction) body() error {
 	reader.Reset(t.d.content)
 	reader.SeekTo(t.d.req.Offset)
 	send := w.write
-	var c *converter
-	if t.converts() {
-		c = newConverter(t, w)
-		send = c.line
+	c := t.converter(w)
+	if c != nil {
+		send = c.Line
 	}
 	for {
 		kind, data, err := reader.Next()
@@ -38,9 +37,12 @@ func (t *transaction) body() error {
 			}
 		case record.Extracted:
 			if c != nil {
-				if err := c.finish(); err != nil {
+				if err := c.Finish(); err != nil {
 					return err
 				}
+			}
+			if t.d.tableFailed {
+				return errLocal
 			}
 			return w.finish()
 		default:

@@ -112,10 +112,10 @@ func (r *router) bindAddress(t target, text, name string) (unix.Sockaddr, *agent
 // onlyAddress gives the address of $inet_interfaces when it has one of the
 // family that is not the loopback address.
 func (r *router) onlyAddress(four bool) (netip.Addr, bool) {
-	if strings.EqualFold(strings.TrimSpace(conf.InetInterfaces), "all") {
+	if strings.EqualFold(strings.TrimSpace(conf.Domains.InetInterfaces), "all") {
 		return netip.Addr{}, false
 	}
-	list, err := conf.Addresses()
+	list, err := conf.Domains.Addresses()
 	if err != nil {
 		return netip.Addr{}, false
 	}

@@ -1,8 +1,68 @@
 package main
 
-type converter struct{ w *lineWriter }
+import (
+	"strings"
 
-func (t *transaction) converts() bool                       { return false }
-func newConverter(t *transaction, w *lineWriter) *converter { return &converter{w} }
-func (c *converter) line(data []byte, ended bool) error     { return c.w.write(data, ended) }
-func (c *converter) finish() error                          { return nil }
+	"postrider/lib/base/msg"
+	"postrider/lib/mail/address"
+	"postrider/smtp/convert"
+)
+
+// converter makes what changes the content for this server, or nil: 8-bit text
+// for a server without 8BITMIME, or addresses that are for local use.
+func (t *transaction) converter(w *lineWriter) *convert.Converter {
+	c := &convert.Converter{Out: w.write}
+	c.SevenBit = !t.eightBit && t.d.req.Encoding != "7bit" && !conf.DisableMIMEOutputConversion
+	if !tables.generic.Empty() {
+		c.Header = t.d.genericHeader
+	}
+	if !c.SevenBit && c.Header == nil {
+		return nil
+	}
+	return c
+}
+
+// addressHeaders are the header lines with addresses, in lower case.
+var addressHeaders = map[string]bool{
+	"from": true, "sender": true, "reply-to": true, "to": true, "cc": true, "bcc": true,
+	"resent-from": true, "resent-sender": true, "resent-reply-to": true,
+	"resent-to": true, "resent-cc": true, "resent-bcc": true,
+	"errors-to": true, "return-receipt-to": true, "apparently-to": true,
+	"disposition-notification-to": true, "mail-followup-to": true, "mail-reply-to": true,
+}
+
+// genericHeader replaces addresses in a header line. When a table fails, the line
+// stays and the whole message is tried again later.
+func (d *delivery) genericHeader(line string) string {
+	name, _, _ := strings.Cut(line, ":")
+	if !addressHeaders[strings.ToLower(strings.TrimRight(name, " \t"))] {
+		return line
+	}
+	start := len(name) + 1
+	text, _ := address.Rewrite(line[start:], func(external string) string {
+		internal := address.Unquote(external)
+		out, err := outside(internal)
+		if err != nil {
+			msg.Warn("%s: %v", d.id(), err)
+			d.tableFailed = true
+		}
+		if out == internal {
+			return external
+		}
+		return address.Quote(out)
+	})
+	return line[:start] + text
+}
+
+// outside gives the form of an address that the Internet knows: the first
+// address that $smtp_generic_maps has for it.
+func outside(internal string) (string, error) {
+	if tables.generic.Empty() || internal == "" {
+		return internal, nil
+	}
+	found, ok, err := tables.generic.Addresses(internal, propagateGeneric)
+	if err != nil || !ok {
+		return internal, err
+	}
+	return address.Unquote(found[0]), nil
+}

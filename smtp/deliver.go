@@ -32,6 +32,8 @@ type delivery struct {
 	why      *agent.Outcome // the trouble that came last
 	throttle *agent.Outcome // trouble of the whole destination
 
+	tableFailed bool // while the content was sent
+
 	record func(to *agent.Recipient, relay string, o agent.Outcome) // tests listen here
 }
 

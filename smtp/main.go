@@ -90,13 +90,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 	_ "postrider/lib/base/table/all"
+	"postrider/lib/base/text"
 	"postrider/lib/daemon/agent"
 	"postrider/lib/daemon/server"
+	"postrider/lib/mail/addrmap"
+	"postrider/lib/mail/domains"
 	"postrider/lib/mail/param"
 	"postrider/lib/service/deliver"
 )
@@ -105,13 +109,16 @@ var (
 	lmtp          bool // called by this name
 	flags         string
 	finalDelivery bool // flag X
-	routes        *router
-	tables        lookupTables
+
+	propagateGeneric bool // the extension of an address is kept
+
+	routes *router
+	tables lookupTables
 )
 
 // lookupTables are opened before the root directory changes.
 type lookupTables struct {
-	generic  *table.List
+	generic  *addrmap.Maps
 	keywords *table.List
 	pix      *table.List
 	replies  *table.List
@@ -130,6 +137,7 @@ func main() {
 
 // load reads smtp_* parameters or, for lmtp, the same ones as lmtp_*.
 func load(s *param.Settings) error {
+	propagateGeneric = slices.Contains(text.Split(s.Value("propagate_unmatched_extensions")), "generic")
 	if lmtp {
 		return s.LoadPrefixed(&conf, "smtp_", "lmtp_")
 	}
@@ -152,18 +160,32 @@ func openTables() (err error) {
 	for _, t := range []struct {
 		list **table.List
 		name string
-		text string
+		maps string
 	}{
-		{&tables.generic, "smtp_generic_maps", conf.GenericMaps},
 		{&tables.keywords, "smtp_discard_ehlo_keyword_address_maps", conf.DiscardEhloKeywordAddressMaps},
 		{&tables.pix, "smtp_pix_workaround_maps", conf.PixWorkaroundMaps},
 		{&tables.replies, "smtp_reply_filter", conf.ReplyFilter},
 	} {
-		if *t.list, err = table.OpenList(t.text, table.FoldKey); err != nil {
+		if *t.list, err = table.OpenList(t.maps, table.FoldKey); err != nil {
 			return fmt.Errorf("parameter %s: %w", paramName(t.name), err)
 		}
 	}
-	return nil
+	return openGeneric()
+}
+
+// openGeneric opens the tables of addresses. What is local is only looked at when
+// there are such tables, since it needs tables itself.
+func openGeneric() error {
+	tables.generic = nil
+	if conf.GenericMaps == "" {
+		return nil
+	}
+	local, err := domains.New(&conf.Domains)
+	if err == nil {
+		tables.generic, err = addrmap.Open(paramName("smtp_generic_maps"), conf.GenericMaps,
+			addrmap.Options{Params: &conf.Address, Domains: local})
+	}
+	return err
 }
 
 // readArguments reads what stands behind the options in master.cf.

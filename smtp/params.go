@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"postrider/lib/daemon/agent"
+	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/port"
 )
@@ -12,8 +13,9 @@ import (
 // called lmtp reads smtp_* parameters under the name lmtp_*.
 var conf struct {
 	agent.Params
-	domains.Interfaces
-	Ports port.Params
+	Address address.Params
+	Domains domains.Params
+	Ports   port.Params
 
 	// DESTINATIONS
 

@@ -286,14 +286,14 @@ func newRouter() (*router, error) {
 	if err = r.hostLookup(); err != nil {
 		return nil, err
 	}
-	switch v4, v6 := conf.Protocols(); {
+	switch v4, v6 := conf.Domains.Protocols(); {
 	case v4 && v6:
 	case v4:
 		r.family = dns.IPv4
 	case v6:
 		r.family = dns.IPv6
 	default:
-		return nil, fmt.Errorf("inet_protocols = %s: all network protocols are disabled", conf.InetProtocols)
+		return nil, fmt.Errorf("inet_protocols = %s: all network protocols are disabled", conf.Domains.InetProtocols)
 	}
 	switch strings.ToLower(conf.AddressPreference) {
 	case "any":
@@ -304,10 +304,10 @@ func newRouter() (*router, error) {
 	default:
 		return nil, fmt.Errorf("bad smtp_address_preference value: %s", conf.AddressPreference)
 	}
-	if r.own, err = conf.Addresses(); err != nil {
+	if r.own, err = conf.Domains.Addresses(); err != nil {
 		return nil, err
 	}
-	proxies, err := conf.Proxies()
+	proxies, err := conf.Domains.Proxies()
 	if err != nil {
 		return nil, err
 	}
