@@ -39,6 +39,8 @@ type world struct {
 	inflight chan struct{} // not nil: agents wait for it
 }
 
+var configure sync.Once // daemons of earlier tests may still look at the layout
+
 type delivered struct {
 	service string
 	deliver.Request
@@ -66,7 +68,7 @@ func newWorld(t *testing.T, settings ...string) *world {
 	if err := s.Load(&conf); err != nil {
 		t.Fatal(err)
 	}
-	queue.Configure(conf.Site().Params)
+	configure.Do(func() { queue.Configure(conf.Site().Params) })
 	w := &world{t: t, ways: map[string]string{}}
 	t.Cleanup(msg.SetOutput(func(level msg.Level, text string) {
 		w.mu.Lock()
@@ -197,14 +199,14 @@ func (w *world) deliver(service string, s *stream.Stream) {
 	}
 	w.mu.Lock()
 	w.requests = append(w.requests, d)
-	wait := w.inflight
+	wait, answer := w.inflight, w.answer
 	w.mu.Unlock()
 	if wait != nil {
 		<-wait
 	}
 	var reply deliver.Reply
-	if w.answer != nil {
-		reply = w.answer(service, d.Request, d.to)
+	if answer != nil {
+		reply = answer(service, d.Request, d.to)
 	} else if service == "retry" {
 		reply.Status = 1
 	}
@@ -250,10 +252,11 @@ func (w *world) notice(service string, s *stream.Stream) {
 	id := list.Get("queue_id")
 	w.mu.Lock()
 	w.notices = append(w.notices, service+" "+list.Get("nrequest")+" "+id)
+	notify := w.notify
 	w.mu.Unlock()
 	status := 0
-	if w.notify != nil {
-		status = w.notify(service, list)
+	if notify != nil {
+		status = notify(service, list)
 	}
 	switch request := list.Get("nrequest"); {
 	case status != 0:
@@ -353,6 +356,8 @@ func (w *world) run() {
 
 func (w *world) until(ready func() bool) {
 	w.t.Helper()
+	w.sync()
+	defer w.sync()
 	limit := time.Now().Add(20 * time.Second)
 	for !ready() {
 		if time.Now().After(limit) {
@@ -361,6 +366,12 @@ func (w *world) until(ready func() bool) {
 		w.q.after(100*time.Millisecond, func() {})
 		w.q.step()
 	}
+}
+
+// sync lets the race detector know of what sockets keep in order.
+func (w *world) sync() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 }
 
 func (w *world) start() {

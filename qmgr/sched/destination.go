@@ -18,8 +18,9 @@ type Destination struct {
 	busy      int   // entries under way
 	index     int   // in transport.available; -1: not there
 	trouble   *Trouble
-	among     *list.Element // of the dead
-	timer     *Timer        // end of death or of a pause
+	among     *list.Element // of those with trouble; nil: not there
+	amnesty   *Timer        // end of the memory of trouble
+	timer     *Timer        // end of a pause
 	pause     bool          // by DestinationDelay
 	lastDone  time.Time
 	reuse     bool // agents should keep connections
@@ -55,8 +56,8 @@ func (d *Destination) Warn(every time.Duration) bool {
 // Succeeded counts a delivery that reached the destination, whatever became of
 // the mail.
 func (d *Destination) Succeeded() {
-	if d.trouble != nil {
-		d.Revive()
+	dead := d.trouble != nil
+	if d.Revive(); dead {
 		return
 	}
 	d.window.succeed(&d.transport.Limits, d.busy)
@@ -70,36 +71,47 @@ func (d *Destination) Failed(why Trouble) {
 		return
 	}
 	if !d.window.fail(&d.transport.Limits) {
+		d.remember()
 		d.update()
 		return
 	}
-	s := d.transport.sched
 	d.timer.Stop()
 	d.pause = false
 	d.trouble = &why
-	d.timer = s.after(s.opts.DestinationRetry, d.Revive)
+	d.remember()
 	d.update()
-	s.remember(d)
 	d.reject(why)
 }
 
-// remember bounds the list of the dead: the longest dead gets another chance.
-func (s *Scheduler) remember(d *Destination) {
-	d.among = s.dead.PushBack(d)
-	if s.opts.DeadLimit > 0 && s.dead.Len() > s.opts.DeadLimit {
-		s.dead.Front().Value.(*Destination).Revive()
+// remember keeps the destination for some time, even when nothing waits for
+// it: the next message will not have to find out about the trouble again. The
+// one that is known longest gets another chance when there are too many.
+func (d *Destination) remember() {
+	s := d.transport.sched
+	if d.among != nil {
+		s.troubled.Remove(d.among)
+	}
+	d.among = s.troubled.PushBack(d)
+	d.amnesty.Stop()
+	d.amnesty = s.after(s.opts.DestinationRetry, d.Revive)
+	if s.opts.DeadLimit > 0 && s.troubled.Len() > s.opts.DeadLimit {
+		s.troubled.Front().Value.(*Destination).Revive()
 	}
 }
 
-// Revive ends the death of the destination.
+// Revive forgets all trouble with the destination.
 func (d *Destination) Revive() {
-	if d.trouble == nil {
+	if d.among == nil {
 		return
 	}
-	d.trouble = nil
-	d.transport.sched.dead.Remove(d.among)
-	d.timer.Stop()
-	d.window = window{size: d.transport.Limits.Initial}
+	d.transport.sched.troubled.Remove(d.among)
+	d.among = nil
+	d.amnesty.Stop()
+	if d.trouble != nil {
+		d.trouble = nil
+		d.window = window{size: d.transport.Limits.Initial}
+	}
+	d.window.cohorts = 0
 	d.update()
 	d.leave()
 }
@@ -152,7 +164,7 @@ func (d *Destination) update() {
 
 // leave forgets a destination without work and without anything to remember.
 func (d *Destination) leave() {
-	if d.trouble == nil && !d.pause && d.busy == 0 && len(d.waiting) == 0 && d.transport.destinations[d.Key] == d {
+	if d.among == nil && !d.pause && d.busy == 0 && len(d.waiting) == 0 && d.transport.destinations[d.Key] == d {
 		delete(d.transport.destinations, d.Key)
 	}
 }

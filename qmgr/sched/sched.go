@@ -53,7 +53,7 @@ type Options struct {
 	MessageRecipients int           // recipients that each message may have in memory in any case
 	DestinationRetry  time.Duration // how long a destination stays dead
 	TransportRetry    time.Duration // how long a transport stays dead
-	DeadLimit         int           // dead destinations that are remembered
+	DeadLimit         int           // destinations with trouble that are remembered
 
 	// Refill asks for up to n more recipients of m, to be added before it
 	// returns.
@@ -87,7 +87,7 @@ type Scheduler struct {
 	ring       []*Transport // who takes turns
 	turn       int          // index into ring of who is next
 	recipients int          // in memory
-	dead       *list.List   // of *Destination, the longest dead first
+	troubled   *list.List   // of *Destination, the one with the oldest trouble first
 	timers     Timers
 	finished   []*Message // to be reported
 	reporting  bool
@@ -95,7 +95,7 @@ type Scheduler struct {
 
 // New returns a Scheduler without work.
 func New(opts Options) *Scheduler {
-	return &Scheduler{opts: opts, transports: map[string]*Transport{}, dead: list.New()}
+	return &Scheduler{opts: opts, transports: map[string]*Transport{}, troubled: list.New()}
 }
 
 // Transport finds the transport with this name, or makes it.

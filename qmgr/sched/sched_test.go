@@ -221,15 +221,38 @@ func TestDeadLimit(t *testing.T) {
 		}
 		w.fail(w.take()...)
 	}
-	if n := w.dead.Len(); n != 3 {
+	if n := w.troubled.Len(); n != 3 {
 		t.Errorf("%d dead destinations, want 3", n)
 	}
 	if w.Transport("smtp").Destination("d0") != nil {
 		t.Error("the longest dead is still there")
 	}
 	w.Forgive()
-	if w.dead.Len() != 0 || len(w.Transport("smtp").destinations) != 0 {
+	if w.troubled.Len() != 0 || len(w.Transport("smtp").destinations) != 0 {
 		t.Error("not all forgiven")
+	}
+}
+
+// TestTroubleRemembered: S1.10. Failures add up though no mail waits in
+// between.
+func TestTroubleRemembered(t *testing.T) {
+	w := newWorld(t, nil)
+	tried := 0
+	for range 12 {
+		w.message("m", "smtp", 1, "d")
+		list := w.take()
+		tried += len(list)
+		w.fail(list...)
+		w.pass(10 * time.Second)
+	}
+	if tried != 4 {
+		t.Errorf("%d attempts, want 4", tried)
+	}
+	w.pass(300 * time.Second)
+	w.message("m", "smtp", 1, "d")
+	w.succeed(w.take()...)
+	if w.Transport("smtp").Destination("d") != nil {
+		t.Error("a destination without trouble or work is remembered")
 	}
 }
 
