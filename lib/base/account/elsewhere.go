@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"postrider/lib/base/stream"
 )
 
 // patience limits the wait for a user database service.
@@ -99,10 +100,29 @@ func (s Source) groupElsewhere(field string, key any, text string) (Group, bool,
 // errNoService says that systemd's user database service does not run here.
 var errNoService = errors.New("no user database service")
 
+// dial connects to a local socket, without package net: setgid programs need
+// accounts too.
+func dial(path string) (stream.FD, error) {
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	conn := stream.FD(fd)
+	if err := conn.SetTimeout(patience); err != nil {
+		conn.Close()
+		return -1, err
+	}
+	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		conn.Close()
+		return -1, err
+	}
+	return conn, nil
+}
+
 // userdb asks systemd's user database service. A request and its reply are
 // JSON texts with a NUL byte at the end (https://varlink.org).
 func (s Source) userdb(method, field string, key, record any) (found bool, err error) {
-	conn, err := net.DialTimeout("unix", s.Userdb, patience)
+	conn, err := dial(s.Userdb)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || s.Userdb == "" {
 		return false, errNoService
 	}
@@ -110,7 +130,6 @@ func (s Source) userdb(method, field string, key, record any) (found bool, err e
 		return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
 	request, err := json.Marshal(map[string]any{
 		"method":     "io.systemd.UserDatabase." + method,
 		"parameters": map[string]any{field: key, "service": "io.systemd.Multiplexer"},

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"io"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -71,11 +70,19 @@ func (fd FD) SetTimeout(d time.Duration) error {
 	return syscall.SetsockoptTimeval(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &tv)
 }
 
+// A Deadliner is a net.Conn, or that part of it which a stream needs: package net
+// is not for the smallest programs.
+type Deadliner interface {
+	io.ReadWriteCloser
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
 // Net makes a Conn of a net.Conn, for programs with many clients.
-func Net(c net.Conn) Conn { return &netConn{Conn: c} }
+func Net(c Deadliner) Conn { return &netConn{Deadliner: c} }
 
 type netConn struct {
-	net.Conn
+	Deadliner
 	timeout time.Duration
 }
 
@@ -93,16 +100,16 @@ func (c *netConn) limit() time.Time {
 
 func (c *netConn) Read(p []byte) (int, error) {
 	if c.timeout > 0 {
-		c.Conn.SetReadDeadline(c.limit())
+		c.Deadliner.SetReadDeadline(c.limit())
 	}
-	return c.Conn.Read(p)
+	return c.Deadliner.Read(p)
 }
 
 func (c *netConn) Write(p []byte) (int, error) {
 	if c.timeout > 0 {
-		c.Conn.SetWriteDeadline(c.limit())
+		c.Deadliner.SetWriteDeadline(c.limit())
 	}
-	return c.Conn.Write(p)
+	return c.Deadliner.Write(p)
 }
 
 // Pair joins two one-way descriptors, such as standard input and output.
