@@ -13,6 +13,8 @@
 // of Postfix that no program declares stand in remaining.txt beside this file.
 package main
 
+//go:generate go run . -C ../..
+
 import (
 	"bytes"
 	"flag"
@@ -86,10 +88,10 @@ func generate(root string) ([]product, error) {
 		return nil, err
 	}
 	declared, errs := src.declared()
-	for _, err := range errs {
+	list := merge(declared, reference)
+	for _, err := range append(errs, reference.judge(list, declared)...) {
 		fmt.Fprintln(os.Stderr, "gen: warning:", err)
 	}
-	list := merge(declared, reference)
 	table, err := builtinTable(list)
 	if err != nil {
 		return nil, err

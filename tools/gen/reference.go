@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -49,26 +47,46 @@ func readList(file string) (map[string]string, error) {
 	return list, nil
 }
 
-// statusFile makes docs/status.md: what is known but not acted upon, and what
-// is otherwise than in Postfix 3.11.
+// expected returns the default that a parameter should have, if it is one of
+// Postfix.
+func (r *reference) expected(name string) (value string, known bool) {
+	value, known = r.defaults[name]
+	if changed, ok := r.changed[name]; ok {
+		value = changed
+	}
+	return value, known
+}
+
+// judge returns what is wrong with the declarations: no text, or a default that
+// differs for no stated reason.
+func (r *reference) judge(list []*parameter, declared map[string]*parameter) []error {
+	var errs []error
+	for _, p := range list {
+		if declared[p.name] == nil {
+			continue
+		}
+		if p.text == "" {
+			errs = append(errs, fmt.Errorf("%s: parameter %s has no text", p.place, p.name))
+		}
+		if value, known := r.expected(p.name); known && value != p.fallback && !p.computed() {
+			errs = append(errs, fmt.Errorf("%s: parameter %s has default %q; that of Postfix is %q (tools/gen/changed.txt lists the wanted differences)",
+				p.place, p.name, p.fallback, value))
+		}
+	}
+	return errs
+}
+
+// statusFile makes docs/status.md: what is known but not acted upon.
 func statusFile(list []*parameter, declared map[string]*parameter, ref *reference) []byte {
 	var b bytes.Buffer
-	var unused, ours, other, textless []string
+	var unused, ours []string
 	for _, p := range list {
-		value, known := ref.defaults[p.name]
-		if changed, ok := ref.changed[p.name]; ok {
-			value = changed
-		}
+		_, known := ref.defaults[p.name]
 		switch {
 		case declared[p.name] == nil:
 			unused = append(unused, "`"+p.name+"`")
 		case !known:
 			ours = append(ours, fmt.Sprintf("`%s` (%s)", p.name, p.place))
-		case value != p.fallback:
-			other = append(other, fmt.Sprintf("| `%s` | `%s` | `%s` | %s |", p.name, value, p.fallback, p.place))
-		}
-		if declared[p.name] != nil && p.text == "" {
-			textless = append(textless, fmt.Sprintf("`%s` (%s)", p.name, p.place))
 		}
 	}
 	fmt.Fprintf(&b, "# Parameters: what is done with them\n\nMade by tools/gen; do not edit.\n\n"+
@@ -81,18 +99,6 @@ func statusFile(list []*parameter, declared map[string]*parameter, ref *referenc
 	}
 	write("Known but not acted upon", "postconf prints them and they can be used as `$name`, but no program reads them.", bullets(unused))
 	write("Not in Postfix 3.11", "Parameters of our own.", bullets(ours))
-	if len(other) > 0 {
-		other = append([]string{"| parameter | expected | declared | where |", "|---|---|---|---|"}, other...)
-	}
-	write("Defaults that differ", "Neither Postfix's default nor one of tools/gen/changed.txt.", other)
-	write("Without text", "Parameters that the manual cannot explain.", bullets(textless))
-	var stale []string
-	for _, name := range slices.Sorted(maps.Keys(ref.changed)) {
-		if _, known := ref.defaults[name]; !known {
-			stale = append(stale, "`"+name+"`")
-		}
-	}
-	write("Unknown names in tools/gen/changed.txt", "Remove them.", bullets(stale))
 	return b.Bytes()
 }
 
