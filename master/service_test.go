@@ -104,7 +104,7 @@ func TestWakeup(t *testing.T) {
 	got := map[string]int{<-lines: 1}
 	got[<-lines]++
 	if got[`"W\x00"`] != 1 || got["W\x00"] != 1 {
-		t.Errorf("services got %q", got)
+		t.Errorf("services got %v", got)
 	}
 	c := r.connect("private/late")
 	fmt.Fprint(c, "X")
@@ -112,7 +112,7 @@ func TestWakeup(t *testing.T) {
 	got = map[string]int{<-lines: 1}
 	got[<-lines]++
 	if got[`"X"`] != 1 || got[`"W\x00"`] != 1 {
-		t.Errorf("service got %q", got)
+		t.Errorf("service got %v", got)
 	}
 }
 
