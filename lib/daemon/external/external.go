@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"postrider/lib/base/asuser"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/run"
 	"postrider/lib/base/text"
@@ -63,21 +65,28 @@ func Deliver(r *agent.Request, c run.Command, name string, m mailbox.Message, fo
 		return agent.Deferred("4.3.0", "%v", s), true
 	}
 	if err != nil {
-		return notStarted(err), false
+		return notStarted(filepath.Base(os.Args[0]), c, err), false
 	}
 	return Outcome(name, result), false
 }
 
 // notStarted is what the log of stock daemons says: they find out only in the
 // child process, which then fails.
-func notStarted(err error) agent.Outcome {
+func notStarted(program string, c run.Command, err error) agent.Outcome {
+	if c.Dir != "" && c.Chroot == "" && c.User != nil {
+		if e := asuser.Do(*c.User, func() error { _, err := os.Stat(c.Dir + "/."); return err }); e != nil {
+			msg.Error("cannot change directory to \"%s\" for uid=%d gid=%d: %s", c.Dir, c.User.UID, c.User.GID, mailbox.Words(e))
+			return agent.Deferred("4.3.0", "temporary failure")
+		}
+	}
 	text := "execvp: " + err.Error()
 	var se *run.StartError
 	if errors.As(err, &se) {
 		text = fmt.Sprintf("execvp %s: %s", se.Command, mailbox.Words(se.Err))
 	}
-	msg.Warn("%s", text)
-	return agent.Outcome{Status: "4.3.0", Reason: "temporary failure. Command output: fatal: " + text,
+	msg.Error("%s", text)
+	text = program + ": fatal: " + text
+	return agent.Outcome{Status: "4.3.0", Reason: "temporary failure. Command output: " + text,
 		DiagType: "x-unix", DiagText: text}
 }
 

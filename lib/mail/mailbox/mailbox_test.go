@@ -89,7 +89,7 @@ func box(t *testing.T) Box {
 		Tries: file.Tries{Attempts: 2, Delay: time.Millisecond, Stale: time.Hour}}
 }
 
-func text(s string) func(io.Writer) error {
+func put(s string) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
 }
 
@@ -101,7 +101,7 @@ func (b Box) contents() string {
 func TestAppend(t *testing.T) {
 	b := box(t)
 	for i, want := range []int64{0, 4} {
-		if offset, err := b.Append(text("one\n")); err != nil || offset != want {
+		if offset, err := b.Append(put("one\n")); err != nil || offset != want {
 			t.Errorf("%d: %d %v", i, offset, err)
 		}
 	}
@@ -117,7 +117,7 @@ func TestAppend(t *testing.T) {
 // Half a message never stays. S2.7.
 func TestAppendTakesBack(t *testing.T) {
 	b := box(t)
-	b.Append(text("one\n"))
+	b.Append(put("one\n"))
 	for _, cause := range []error{syscall.EDQUOT, syscall.EFBIG, syscall.ENOSPC, &SourceError{io.ErrUnexpectedEOF}} {
 		_, err := b.Append(func(w io.Writer) error { io.WriteString(w, "half"); return cause })
 		var s *SourceError
@@ -132,12 +132,12 @@ func TestAppendTakesBack(t *testing.T) {
 
 func TestSizeLimit(t *testing.T) {
 	b := box(t)
-	b.Append(text("one\n"))
+	b.Append(put("one\n"))
 	signal.Ignore(syscall.SIGXFSZ)
 	var old syscall.Rlimit
 	syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old)
 	syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100, Max: old.Max})
-	_, err := b.Append(text(strings.Repeat("x", 200)))
+	_, err := b.Append(put(strings.Repeat("x", 200)))
 	syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old)
 	checkTrouble(t, err, "5.2.2", "error writing message: File too large")
 	if b.contents() != "one\n" {
@@ -157,15 +157,15 @@ func checkTrouble(t *testing.T, err error, status, reason string) {
 func TestLocked(t *testing.T) {
 	quiet(t)
 	b := box(t)
-	b.Append(text("one\n"))
+	b.Append(put("one\n"))
 	os.WriteFile(b.Path+".lock", nil, 0)
-	_, err := b.Append(text("two\n"))
+	_, err := b.Append(put("two\n"))
 	checkTrouble(t, err, "4.2.0", "unable to create lock file "+b.Path+".lock: File exists")
 
 	b.Tries.Stale = time.Minute
 	old := time.Now().Add(-time.Hour)
 	os.Chtimes(b.Path+".lock", old, old)
-	if _, err := b.Append(text("two\n")); err != nil {
+	if _, err := b.Append(put("two\n")); err != nil {
 		t.Errorf("stale lock: %v", err)
 	}
 	for _, kind := range []file.Kind{file.Fcntl, file.Flock} {
@@ -174,7 +174,7 @@ func TestLocked(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Kinds = []file.Kind{kind}
-		_, err := b.Append(text("three\n"))
+		_, err := b.Append(put("three\n"))
 		checkTrouble(t, err, "4.2.0", "unable to lock for exclusive access: Resource temporarily unavailable")
 		f.Close()
 	}
@@ -195,26 +195,26 @@ func TestUnsafeMailbox(t *testing.T) {
 	os.WriteFile(other, nil, 0o600)
 	os.Chmod(filepath.Dir(b.Path), 0o777)
 	os.Symlink(other, b.Path)
-	_, err := b.Append(text("x"))
+	_, err := b.Append(put("x"))
 	checkTrouble(t, err, "5.2.0", "file is a symbolic link")
 	os.Remove(b.Path)
 	os.Link(other, b.Path)
-	_, err = b.Append(text("x"))
+	_, err = b.Append(put("x"))
 	checkTrouble(t, err, "5.2.0", "file has 2 hard links")
 	os.Remove(b.Path)
 	os.Mkdir(b.Path, 0o700)
-	_, err = b.Append(text("x"))
+	_, err = b.Append(put("x"))
 	checkTrouble(t, err, "5.2.0", "cannot open file: Is a directory")
 	os.Remove(b.Path)
 	b.Check = func(info fs.FileInfo) *Trouble { return &Trouble{Status: "4.2.0", Reason: "no"} }
-	_, err = b.Append(text("x"))
+	_, err = b.Append(put("x"))
 	checkTrouble(t, err, "4.2.0", "no")
 }
 
 func TestDevNull(t *testing.T) {
 	b := box(t)
 	b.Path = "/dev/null"
-	if offset, err := b.Append(text("x")); err != nil || offset != 0 {
+	if offset, err := b.Append(put("x")); err != nil || offset != 0 {
 		t.Errorf("%d %v", offset, err)
 	}
 }
@@ -281,7 +281,7 @@ func TestMaildir(t *testing.T) {
 	left := fmt.Sprintf("%stmp/1795215937.P%d.host\\0727\\057x", dir, os.Getpid())
 	os.WriteFile(left, []byte("left by a crash"), 0o600)
 	for range 2 {
-		if err := d.Add(text("hello\n")); err != nil {
+		if err := d.Add(put("hello\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -315,7 +315,7 @@ func TestMaildirOutOfReach(t *testing.T) {
 	os.Chmod(dir, 0o700)
 	d := Dir{Path: dir + "/x/", User: asuser.User{UID: 60001, GID: 60002}, Host: "h", Time: time.Unix(1, 0)}
 	name := fmt.Sprintf("%s/x/tmp/1.P%d.h", dir, os.Getpid())
-	checkTrouble(t, d.Add(text("x")), "5.2.0", "maildir delivery failed: create maildir file "+name+": Permission denied")
+	checkTrouble(t, d.Add(put("x")), "5.2.0", "maildir delivery failed: create maildir file "+name+": Permission denied")
 	want := []string{"warning: maildir access problem for UID/GID=60001/60002: create maildir file " + name + ": Permission denied",
 		"warning: perhaps you need to create the maildirs in advance"}
 	if fmt.Sprint(*log) != fmt.Sprint(want) {
@@ -331,7 +331,7 @@ func TestSpoolOfRoot(t *testing.T) {
 	b := box(t)
 	b.User, b.Chown = asuser.User{UID: 60001, GID: 60002}, true
 	for range 2 {
-		if _, err := b.Append(text("x")); err != nil {
+		if _, err := b.Append(put("x")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"time"
+
+	"postrider/lib/daemon/agent"
+	"postrider/lib/daemon/external"
+	"postrider/lib/mail/address"
+)
+
+// conf holds the main.cf parameters of pipe(8).
+var conf struct {
+	agent.Params
+	Command external.Params
+	Address address.Params
+}
+
+// perTransport holds the parameters that have the name of the service in
+// master.cf in their names.
+var perTransport struct {
+	// How long a command of one transport may take, instead of
+	// $command_time_limit.
+	TimeLimit time.Duration `param:"<transport>_time_limit" default:"$command_time_limit" min:"1s"`
+}
