@@ -16,7 +16,7 @@ func (m *master) childEnvironment() []string {
 	env = with(env, "MAIL_LOGTAG", conf.SyslogName)
 	if conf.MaillogFile != "" {
 		env = with(env, "POSTLOG_SERVICE", conf.PostlogSocket())
-		env = with(env, "POSTLOG_HOSTNAME", logHost())
+		env = with(env, "POSTLOG_HOSTNAME", conf.PostlogHost())
 	} else {
 		env = without(env, "POSTLOG_SERVICE")
 		env = without(env, "POSTLOG_HOSTNAME")
@@ -25,12 +25,6 @@ func (m *master) childEnvironment() []string {
 		env = with(env, "MAIL_DEBUG", "1")
 	}
 	return env
-}
-
-// logHost is the name of the machine in lines of the log file.
-func logHost() string {
-	host, _, _ := strings.Cut(conf.MyHostname, ".")
-	return host
 }
 
 // importEnvironment keeps of environ what list names; an item name=value is

@@ -83,7 +83,7 @@ func (p *Params) LogOptions(program string, stderr bool) msg.Options {
 	o := msg.Options{Program: program, Name: p.SyslogName, Facility: p.SyslogFacility, Stderr: stderr}
 	if p.MaillogFile != "" {
 		o.Postlog = p.PostlogSocket()
-		o.Host, _, _ = strings.Cut(p.MyHostname, ".")
+		o.Host = p.PostlogHost()
 	}
 	if socket := os.Getenv("POSTLOG_SERVICE"); socket != "" {
 		o.Postlog = socket
@@ -92,6 +92,12 @@ func (p *Params) LogOptions(program string, stderr bool) msg.Options {
 		}
 	}
 	return o
+}
+
+// PostlogHost is the name of the machine in the lines of a log file.
+func (p *Params) PostlogHost() string {
+	host, _, _ := strings.Cut(p.MyHostname, ".")
+	return host
 }
 
 // PostlogSocket is where postlogd(8) listens.
