@@ -4,6 +4,7 @@ import (
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
+	"postrider/lib/service/rewrite"
 )
 
 // conf holds the main.cf parameters of trivial-rewrite(8).
@@ -14,6 +15,7 @@ type params struct {
 	Address address.Params
 	Maps    address.Maps
 	Domains domains.Params
+	Rewrite rewrite.Params
 	Ways
 	Probe ProbeWays
 
@@ -30,10 +32,6 @@ type params struct {
 
 	// Turn user%domain into user@domain.
 	AllowPercentHack bool `param:"allow_percent_hack" default:"yes"`
-
-	// The domain that is added to incomplete addresses in mail from
-	// elsewhere. Empty: such addresses are left alone.
-	RemoteHeaderRewriteDomain string `param:"remote_header_rewrite_domain" default:""`
 
 	// FINDING THE WAY
 

@@ -9,7 +9,7 @@ import (
 
 // standardForm brings an address in external form into standard form.
 func standardForm(rule, external string) string {
-	origin, domain := conf.RemoteHeaderRewriteDomain, conf.RemoteHeaderRewriteDomain
+	origin, domain := conf.Rewrite.RemoteHeaderRewriteDomain, conf.Rewrite.RemoteHeaderRewriteDomain
 	if rule == rewrite.Local {
 		origin, domain = conf.Address.MyOrigin, conf.MyDomain
 	}

@@ -30,6 +30,10 @@ type Params struct {
 	// not taken apart at the recipient delimiter, and owner-name becomes the
 	// sender of mail to the list.
 	OwnerRequestSpecial bool `param:"owner_request_special" default:"yes"`
+
+	// The number of recipients that are remembered to find duplicates. 0: no
+	// limit.
+	DuplicateFilterLimit int `param:"duplicate_filter_limit" default:"1000" min:"0"`
 }
 
 // Maps are the tables that change addresses when mail comes in. The SMTP

@@ -3,6 +3,7 @@
 package rewrite
 
 import (
+	"strings"
 	"time"
 
 	"postrider/lib/service/ipc"
@@ -70,6 +71,10 @@ type Params struct {
 	// The name of the address rewriting and resolving service. See rewrite
 	// in master.cf.
 	RewriteServiceName string `param:"rewrite_service_name" default:"rewrite"`
+
+	// The domain that is added to incomplete addresses in headers of mail
+	// from elsewhere. Empty: such headers are left alone.
+	RemoteHeaderRewriteDomain string `param:"remote_header_rewrite_domain" default:""`
 }
 
 // keep is how long a client believes an answer.
@@ -97,11 +102,24 @@ func New(p Params, timeout, idle, life time.Duration) *Client {
 		Timeout: timeout, Idle: idle, Life: life}}
 }
 
+// Standard reports whether an address in external form is in standard form
+// already, whatever the parameters say: user@host.domain without anything that
+// the rules look at. Most addresses are, and need no question.
+func Standard(external string) bool {
+	at := strings.LastIndexByte(external, '@')
+	if at <= 0 || strings.IndexAny(external[:at], "@:\"\\") >= 0 {
+		return false
+	}
+	domain := external[at+1:]
+	dot := strings.IndexByte(domain, '.')
+	return dot > 0 && domain[len(domain)-1] != '.' && domain[0] != '[' && strings.IndexAny(domain, "\" \t") < 0
+}
+
 // Rewrite returns the standard form of an address in its external form. It
 // waits until the service answers. The empty address stays empty.
 func (c *Client) Rewrite(rule, address string) string {
-	if address == "" {
-		return ""
+	if address == "" || Standard(address) {
+		return address
 	}
 	question, now := RewriteRequest{"rewrite", rule, address}, time.Now()
 	if c.rewrite.question == question && now.Before(c.rewrite.until) {

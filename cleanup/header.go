@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"postrider/lib/base/msg"
+	"postrider/lib/mail/address"
+	"postrider/lib/mail/date"
+	"postrider/lib/mail/record"
+	"postrider/lib/service/cleanup"
+	"postrider/lib/service/rewrite"
+)
+
+// header is the header that is being read, and what was seen of the others.
+type header struct {
+	text    []byte // physical lines with newlines between them
+	partial bool   // the last piece did not end its line
+	seen    map[string]bool
+	resent  bool
+}
+
+// addressClass are the headers with addresses.
+var addressClass = map[string]class{
+	"from": headerSender, "sender": headerSender, "reply-to": headerSender, "return-path": headerSender,
+	"errors-to": headerSender, "return-receipt-to": headerSender, "disposition-notification-to": headerSender,
+	"mail-followup-to": headerSender, "mail-reply-to": headerSender,
+	"resent-from": headerSender, "resent-sender": headerSender, "resent-reply-to": headerSender,
+	"to": headerRecipient, "cc": headerRecipient, "bcc": headerRecipient, "apparently-to": headerRecipient,
+	"resent-to": headerRecipient, "resent-cc": headerRecipient, "resent-bcc": headerRecipient,
+}
+
+// headerRecord collects lines until a header is complete.
+func (m *message) headerRecord(t record.Type, data []byte) {
+	h := &m.header
+	switch {
+	case t == record.Extracted:
+		m.endHeaders()
+		m.contentRecord(t, data)
+		return
+	case t != record.Text && t != record.Continued:
+		m.bad("unexpected record type %q in the message text", byte(t))
+		return
+	case h.partial:
+		m.collect(data)
+	case len(h.text) > 0 && len(data) > 0 && (data[0] == ' ' || data[0] == '\t'):
+		h.text = append(h.text, '\n')
+		m.collect(data)
+	case headerName(data) > 0:
+		m.headerDone()
+		m.collect(data)
+	default:
+		m.endHeaders()
+		if len(data) > 0 {
+			m.put(record.Text, "") // the line between headers and body is missing
+		}
+		m.contentRecord(t, data)
+		return
+	}
+	h.partial = t == record.Continued
+}
+
+// collect adds to the header; what is too long is dropped.
+func (m *message) collect(data []byte) {
+	room := conf.HeaderSizeLimit - len(m.header.text)
+	m.header.text = append(m.header.text, data[:min(len(data), max(0, room))]...)
+}
+
+// headerName returns the length of the header name at the start of a line, or
+// 0 when there is none. RFC 5322, section 2.2.
+func headerName(line []byte) int {
+	n := 0
+	for n < len(line) && line[n] > ' ' && line[n] < 0x7f && line[n] != ':' {
+		n++
+	}
+	end := n
+	for end < len(line) && (line[end] == ' ' || line[end] == '\t') {
+		end++
+	}
+	if end == len(line) || line[end] != ':' {
+		return 0
+	}
+	return n
+}
+
+// headerDone looks at a complete header and writes it.
+func (m *message) headerDone() {
+	h := &m.header
+	if len(h.text) == 0 {
+		return
+	}
+	text := h.text
+	h.text, h.partial = h.text[:0], false
+	n := headerName(text)
+	name := strings.ToLower(string(text[:n]))
+	colon := n + bytes.IndexByte(text[n:], ':') + 1
+	if h.seen == nil {
+		h.seen = map[string]bool{}
+	}
+	m.note(name, text[colon:])
+	if maps.drop[name] {
+		return
+	}
+	c, hasAddresses := addressClass[name]
+	if !hasAddresses || m.context != rewrite.Local && conf.Rewrite.RemoteHeaderRewriteDomain == "" {
+		m.writeHeader(text)
+		return
+	}
+	value, changed := address.Rewrite(string(text[colon:]), func(external string) string {
+		return m.mapHeader(addresses.Rewrite(m.context, external), c)
+	})
+	if !changed {
+		m.writeHeader(text)
+		return
+	}
+	m.writeHeader([]byte(string(text[:colon]) + value))
+}
+
+// note remembers what matters about a header.
+func (m *message) note(name string, value []byte) {
+	m.header.seen[name] = true
+	if strings.HasPrefix(name, "resent-") {
+		m.header.resent = true
+	}
+	if m.flags&(cleanup.FlagSMTPUTF8|cleanup.FlagAutoUTF8) != 0 && eightBit(value) {
+		m.sizes.SMTPUTF8 |= record.UTF8Header
+	}
+	switch name {
+	case "received":
+		if m.content.received++; m.content.received > conf.HopcountLimit {
+			m.status |= cleanup.StatusHops
+		}
+	case "message-id":
+		if !m.content.logged {
+			m.logMessageID(string(bytes.TrimSpace(value)))
+		}
+	case "resent-message-id":
+		msg.Info("%s: resent-message-id=%s", m.id, bytes.TrimSpace(value))
+	case "content-transfer-encoding":
+		switch strings.ToLower(string(bytes.TrimSpace(value))) {
+		case "8bit", "binary":
+			m.content.eightBit = true
+		}
+	}
+}
+
+func (m *message) logMessageID(value string) {
+	m.content.logged, m.content.messageID = true, value
+	if value == "" {
+		value = "<>"
+	}
+	msg.Info("%s: message-id=%s", m.id, value)
+}
+
+func eightBit(data []byte) bool {
+	for _, c := range data {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+// writeHeader writes the physical lines of a header.
+func (m *message) writeHeader(text []byte) {
+	for len(text) > 0 {
+		line := text
+		if i := bytes.IndexByte(text, '\n'); i >= 0 {
+			line, text = text[:i], text[i+1:]
+		} else {
+			text = nil
+		}
+		for len(line) > conf.LineLengthLimit {
+			m.putBytes(record.Continued, line[:conf.LineLengthLimit])
+			line = line[conf.LineLengthLimit:]
+		}
+		m.putBytes(record.Text, line)
+	}
+}
+
+// endHeaders adds what is missing.
+func (m *message) endHeaders() {
+	m.headerDone()
+	if m.context == rewrite.Local || conf.AlwaysAddMissingHeaders {
+		m.addMissing()
+	}
+	if !m.content.logged {
+		m.logMessageID("")
+	}
+	if m.content.received == 0 {
+		m.bad("no Received: header")
+	}
+	m.section = (*message).contentRecord
+}
+
+// addMissing completes the headers of mail from this site. RFC 5322, section
+// 3.6.
+func (m *message) addMissing() {
+	seen, prefix, resent := m.header.seen, "", ""
+	if m.header.resent {
+		prefix, resent = "Resent-", "resent-"
+	}
+	now := time.Now()
+	if !seen[resent+"message-id"] {
+		id := fmt.Sprintf("<%s.%s@%s>", now.UTC().Format("20060102150405"), m.id, conf.MyHostname)
+		m.put(record.Text, prefix+"Message-Id: "+id)
+		if prefix == "" {
+			m.logMessageID(id)
+		} else {
+			msg.Info("%s: resent-message-id=%s", m.id, id)
+		}
+	}
+	if !seen[resent+"date"] {
+		m.put(record.Text, prefix+"Date: "+date.Header(now))
+	}
+	if !seen[resent+"from"] {
+		m.writeHeader([]byte(prefix + "From: " + m.fromHeader()))
+	}
+	if !seen["to"] && !seen["cc"] && !seen["bcc"] && !seen["resent-to"] && !seen["resent-cc"] && !seen["resent-bcc"] &&
+		conf.UndisclosedRecipientsHeader != "" {
+		m.put(record.Text, conf.UndisclosedRecipientsHeader)
+	}
+}
+
+// fromHeader is the value of a From: header for the envelope sender.
+func (m *message) fromHeader() string {
+	sender := m.sender
+	if sender == "" {
+		sender = m.standard(conf.Address.EmptyAddressRecipient)
+	}
+	from := address.Quote(maps.hide(sender, headerSender))
+	switch {
+	case m.fullName == "":
+		return from
+	case strings.EqualFold(conf.HeaderFromFormat, "obsolete"):
+		return from + " (" + strings.NewReplacer(`\`, `\\`, "(", `\(`, ")", `\)`).Replace(m.fullName) + ")"
+	}
+	return phrase(m.fullName) + " <" + from + ">"
+}
+
+// phrase quotes a name where it needs that.
+func phrase(name string) string {
+	for i := range len(name) {
+		if c := name[i]; c != ' ' && c < 0x80 && !address.Atom(c) {
+			return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+		}
+	}
+	return name
+}

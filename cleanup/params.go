@@ -1,0 +1,104 @@
+package main
+
+import (
+	"time"
+
+	"postrider/lib/daemon/server"
+	"postrider/lib/mail/address"
+	"postrider/lib/mail/domains"
+	"postrider/lib/service/bounce"
+	"postrider/lib/service/ipc"
+	"postrider/lib/service/rewrite"
+)
+
+// conf holds the main.cf parameters of cleanup(8).
+var conf struct {
+	server.Params
+	Address address.Params
+	Maps    address.Maps
+	Domains domains.Params
+	Rewrite rewrite.Params
+	Bounce  bounce.Params
+	Wake    ipc.Wake
+
+	// HEADERS
+
+	// Complete the headers of all mail, not only of mail from this site.
+	AlwaysAddMissingHeaders bool `param:"always_add_missing_headers" default:"no"`
+
+	// The header that is added to mail without a recipient header. Empty:
+	// none.
+	UndisclosedRecipientsHeader string `param:"undisclosed_recipients_header" default:""`
+
+	// How a missing From: header is made: standard, name <address>; or
+	// obsolete, address (name).
+	HeaderFromFormat string `param:"header_from_format" default:"standard"`
+
+	// The headers that are removed from all mail.
+	MessageDropHeaders string `param:"message_drop_headers" default:"bcc, content-length, resent-bcc, return-path"`
+
+	// The characters that are removed from message text.
+	MessageStripCharacters string `param:"message_strip_characters" default:""`
+
+	// Replace a CR or LF inside a line by a space.
+	ReplaceStrayCRLF bool `param:"cleanup_replace_stray_cr_lf" default:"yes"`
+
+	// ADDRESSES
+
+	// What canonical_maps applies to.
+	CanonicalClasses string `param:"canonical_classes" default:"envelope_sender, envelope_recipient, header_sender, header_recipient"`
+
+	// What sender_canonical_maps applies to.
+	SenderCanonicalClasses string `param:"sender_canonical_classes" default:"envelope_sender, header_sender"`
+
+	// What recipient_canonical_maps applies to.
+	RecipientCanonicalClasses string `param:"recipient_canonical_classes" default:"envelope_recipient, header_recipient"`
+
+	// The domains whose subdomains are hidden: user@host.example.com becomes
+	// user@example.com. A name with ! in front is left alone.
+	MasqueradeDomains string `param:"masquerade_domains" default:""`
+
+	// What masquerade_domains applies to.
+	MasqueradeClasses string `param:"masquerade_classes" default:"envelope_sender, header_sender, header_recipient"`
+
+	// The users whose addresses are not masqueraded.
+	MasqueradeExceptions string `param:"masquerade_exceptions" default:""`
+
+	// COPIES
+
+	// An address that gets a copy of all mail.
+	AlwaysBcc string `param:"always_bcc" default:""`
+
+	// Tables from sender to an address that gets a copy.
+	SenderBccMaps string `param:"sender_bcc_maps" default:""`
+
+	// Tables from recipient to an address that gets a copy.
+	RecipientBccMaps string `param:"recipient_bcc_maps" default:""`
+
+	// LIMITS
+
+	// The number of Received: headers that makes a message loop.
+	HopcountLimit int `param:"hopcount_limit" default:"50" min:"1"`
+
+	// The longest header, in bytes; the rest of it is dropped.
+	HeaderSizeLimit int `param:"header_size_limit" default:"102400" min:"1"`
+
+	// The number of attributes that a message may have.
+	AttributeLimit int `param:"queue_file_attribute_count_limit" default:"100" min:"1"`
+
+	// The number of addresses that one recipient may become.
+	AliasExpansionLimit int `param:"virtual_alias_expansion_limit" default:"1000" min:"1"`
+
+	// How deep aliases of aliases may go.
+	AliasRecursionLimit int `param:"virtual_alias_recursion_limit" default:"1000" min:"1"`
+
+	// The longest address that an alias may become.
+	AliasLengthLimit int `param:"virtual_alias_address_length_limit" default:"1000" min:"1"`
+
+	// The time that a new message waits when the queue manager falls behind.
+	InFlowDelay time.Duration `param:"in_flow_delay" default:"1s" min:"0s" max:"10s"`
+
+	// The time after which a sender is told that mail is still waiting. 0:
+	// never.
+	DelayWarningTime time.Duration `param:"delay_warning_time" default:"0h" min:"0s"`
+}
