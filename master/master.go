@@ -151,7 +151,7 @@ func (m *master) configure() (*parameters, []spec, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, warning := range settings.Warnings() {
+	for _, warning := range append(settings.Warnings(), settings.OldNames()...) {
 		msg.Warn("%s", warning)
 	}
 	var p parameters

@@ -49,7 +49,7 @@ type Maps struct {
 	RecipientCanonicalMaps string `param:"recipient_canonical_maps" default:""`
 
 	// Tables that replace envelope recipients by one or more others.
-	VirtualAliasMaps string `param:"virtual_alias_maps" default:"$virtual_maps"`
+	VirtualAliasMaps string `param:"virtual_alias_maps" default:"$virtual_maps" old:"virtual_maps"`
 
 	// Tables of recipients that have moved; the sender is told where.
 	RelocatedMaps string `param:"relocated_maps" default:""`

@@ -102,7 +102,6 @@ func (s *Settings) former(name string, n *naming, old string) (string, setting, 
 			former = n.replace(former)
 		}
 		if value, set := s.set[former]; set {
-			s.warn(value.place() + former + " is the old name of parameter " + name + "; please use the new name")
 			return former, value, true
 		}
 	}

@@ -13,6 +13,7 @@ package param
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -157,8 +158,23 @@ func (s *Settings) raw(name string) (value string, known bool, err error) {
 	return builtin.Default, true, nil
 }
 
-// Warnings returns what was strange but no error: duplicate settings, names of
-// the past. Each is said once.
+// OldNames returns a warning for each setting under a name of the past. Master
+// says this when it starts, so that programs that start all the time need not.
+func (s *Settings) OldNames() []string {
+	var warnings []string
+	for i := range builtins {
+		for old := range strings.FieldsSeq(builtins[i].Old) {
+			if value, set := s.set[old]; set {
+				warnings = append(warnings, fmt.Sprintf("%s%s is the old name of parameter %s; please use the new name",
+					value.place(), old, builtins[i].Name))
+			}
+		}
+	}
+	return warnings
+}
+
+// Warnings returns what was strange but no error, such as duplicate settings.
+// Each is said once.
 func (s *Settings) Warnings() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

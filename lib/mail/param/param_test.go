@@ -164,9 +164,29 @@ func TestLoad(t *testing.T) {
 	if conf != want {
 		t.Errorf("got  %+v\nwant %+v", conf, want)
 	}
-	warnings := s.Warnings()
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "main.cf, line 3: x_nom is the old name of parameter x_name") {
+}
+
+// A name of the past is accepted, with one warning that names the new one.
+func TestOldNames(t *testing.T) {
+	s := mustRead(t, "relayhost = x\nfallback_relay = y\n")
+	if got := s.Value("smtp_fallback_relay"); got != "y" {
+		t.Errorf("value %q", got)
+	}
+	warnings := s.OldNames()
+	if len(warnings) != 1 || !strings.HasSuffix(warnings[0], "main.cf, line 2: fallback_relay is the old name of parameter smtp_fallback_relay; please use the new name") {
 		t.Errorf("warnings: %q", warnings)
+	}
+}
+
+// The fields of structs in the struct are parameters too.
+func TestLoadNested(t *testing.T) {
+	var conf struct {
+		Part struct {
+			On bool `param:"x_on" default:"no"`
+		}
+	}
+	if err := mustRead(t, "x_on = yes").Load(&conf); err != nil || !conf.Part.On {
+		t.Error(conf, err)
 	}
 }
 
