@@ -60,6 +60,10 @@ func Debug(format string, args ...any) {
 	}
 }
 
+// Log logs a message of any level, and does nothing else: for programs that log
+// on behalf of others.
+func Log(level Level, format string, args ...any) { write(level, format, args) }
+
 // Fatal logs why the program cannot go on and ends it with status 1.
 func Fatal(format string, args ...any) { FatalStatus(1, format, args...) }
 
