@@ -122,7 +122,8 @@ func TestPrintAll(t *testing.T) {
 func TestUnused(t *testing.T) {
 	dir := folder(t)
 	_, warnings, err := postconfIn(dir, "-n")
-	want := fmt.Sprintf("postconf: warning: %[1]s/main.cf: unused parameter: unused=1\n"+
+	want := fmt.Sprintf("postconf: warning: %[1]s/main.cf, line 16: virtual_maps is the old name of parameter virtual_alias_maps; please use the new name\n"+
+		"postconf: warning: %[1]s/main.cf: unused parameter: unused=1\n"+
 		"postconf: warning: %[1]s/main.cf: unused parameter: weird_time_limit=3\n"+
 		"postconf: warning: %[1]s/master.cf: unused parameter: nonsense=3\n", dir)
 	if err != nil || warnings != want {

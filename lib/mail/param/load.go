@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 )
 
 // Load fills the struct that conf points to. All bad values are reported at
@@ -58,11 +57,6 @@ func (s *Settings) walk(v reflect.Value, n *naming, errs *Errors) {
 	}
 }
 
-var (
-	rawType  = reflect.TypeFor[Raw]()
-	timeType = reflect.TypeFor[time.Duration]()
-)
-
 // field gives one field its value.
 func (s *Settings) field(v reflect.Value, t tag, n *naming) error {
 	name := t.name
@@ -81,7 +75,7 @@ func (s *Settings) field(v reflect.Value, t tag, n *naming) error {
 	}
 	var err error
 	text := value.value
-	if v.Type() != rawType {
+	if v.Type() != reflect.TypeFor[Raw]() {
 		if text, err = s.Evaluate(text); err != nil {
 			return value.complain("%s: %w", name, err)
 		}

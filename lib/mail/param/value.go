@@ -12,7 +12,7 @@ import (
 
 // assign converts text to the type of a field, checks its bounds and stores it.
 func assign(v reflect.Value, text string, t tag) error {
-	if v.Type() == timeType {
+	if v.Type() == reflect.TypeFor[time.Duration]() {
 		return assignTime(v, text, t)
 	}
 	switch v.Kind() {
