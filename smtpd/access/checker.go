@@ -8,6 +8,8 @@ import (
 	"postrider/lib/base/match"
 	"postrider/lib/base/table"
 	"postrider/lib/base/text"
+	"postrider/lib/mail/address"
+	"postrider/lib/mail/addrmap"
 	"postrider/lib/mail/domains"
 	"postrider/lib/net/dns"
 	"postrider/lib/service/rewrite"
@@ -16,12 +18,6 @@ import (
 // A Resolver says where mail for an address goes; trivial-rewrite(8) is one.
 type Resolver interface {
 	Resolve(sender, address string) rewrite.ResolveReply
-}
-
-// A Finder looks for an address in the tables of a list, with the usual
-// variations of the address. Package addrmap makes them.
-type Finder interface {
-	Find(address string) (value string, found bool, err error)
 }
 
 // A Names answers questions about names and addresses on the network.
@@ -43,13 +39,14 @@ type Services struct {
 	Resolver Resolver
 	Names    Names
 	Verifier Verifier
-	Finder   func(param, list string) (Finder, error)
 	Value    func(name string) string // of any parameter: restriction classes
 	Mail     MailName
+	Maps     address.Maps
+	Address  address.Params
 }
 
-// MailName is what the macros of replies may need.
-type MailName struct{ Hostname, Name, DoubleBounce string }
+// MailName is how this system calls itself.
+type MailName struct{ Hostname, Name string }
 
 // A Checker evaluates the restrictions of one configuration. It serves one
 // session at a time.
@@ -67,7 +64,7 @@ type Checker struct {
 	networks  *match.List
 	mxBackup  *match.List
 	logPermit *match.List
-	finders   map[string]Finder
+	maps      map[string]*addrmap.Maps
 	filter    string // characters of macro values in replies
 	replies   *table.List
 	warned    map[string]bool
@@ -91,8 +88,8 @@ var bare = map[string]string{
 func New(conf *Params, svc Services) (*Checker, error) {
 	c := &Checker{conf: conf, svc: svc, codes: conf.Codes,
 		classes: make(map[string]string), lists: make(map[string]*program), tables: make(map[string]table.Table),
-		policy: make(map[string]*policyClient), rbl: make(map[string]rblAnswer), finders: make(map[string]Finder),
-		warned: make(map[string]bool), filter: unescape(string(conf.ExpansionFilter))}
+		policy: make(map[string]*policyClient), rbl: make(map[string]rblAnswer), maps: make(map[string]*addrmap.Maps),
+		warned: make(map[string]bool), filter: Unescape(string(conf.ExpansionFilter))}
 	for _, name := range text.Split(conf.RestrictionClasses) {
 		c.classes[name] = svc.Value(name)
 	}
@@ -137,24 +134,25 @@ func (c *Checker) openLists() (err error) {
 
 // openMaps opens the tables that say which addresses exist.
 func (c *Checker) openMaps() error {
+	o := addrmap.Options{Params: &c.svc.Address, Domains: c.svc.Domains}
 	for name, list := range map[string]string{
 		"local_recipient_maps":     c.conf.LocalRecipientMaps,
 		"relay_recipient_maps":     c.conf.RelayRecipientMaps,
-		"virtual_alias_maps":       c.conf.VirtualAliasMaps,
+		"virtual_alias_maps":       c.svc.Maps.VirtualAliasMaps,
 		"virtual_mailbox_maps":     c.conf.VirtualMailboxMaps,
-		"canonical_maps":           c.conf.CanonicalMaps,
-		"recipient_canonical_maps": c.conf.RecipientCanonicalMaps,
-		"sender_canonical_maps":    c.conf.SenderCanonicalMaps,
+		"canonical_maps":           c.svc.Maps.CanonicalMaps,
+		"recipient_canonical_maps": c.svc.Maps.RecipientCanonicalMaps,
+		"sender_canonical_maps":    c.svc.Maps.SenderCanonicalMaps,
 		"smtpd_sender_login_maps":  c.conf.SenderLoginMaps,
 	} {
 		if text.Trim(list) == "" {
 			continue
 		}
-		found, err := c.svc.Finder(name, list)
+		maps, err := addrmap.Open(name, list, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return err
 		}
-		c.finders[name] = found
+		c.maps[name] = maps
 	}
 	return nil
 }
@@ -183,8 +181,8 @@ func (c *Checker) Trusted(client *Client) (bool, error) {
 	return c.networks.MatchClient(client.Name, client.Address)
 }
 
-// unescape understands the escapes of the expansion filter: \t and octal.
-func unescape(s string) string {
+// Unescape understands the escapes of the expansion filter: \t and octal.
+func Unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' || i+1 == len(s) {

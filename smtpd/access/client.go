@@ -144,11 +144,11 @@ func rejectSenderLoginMismatch(w *walk, _ string) answer {
 
 // owners returns the login names that a sender address belongs to.
 func (w *walk) owners() (names []string, listed bool, got answer) {
-	maps := w.finders["smtpd_sender_login_maps"]
-	if w.Sender == nil || *w.Sender == "" || maps == nil {
+	maps := w.maps["smtpd_sender_login_maps"]
+	if w.Sender == nil || *w.Sender == "" || maps.Empty() {
 		return nil, false, dunno
 	}
-	value, found, err := maps.Find(*w.Sender)
+	value, found, err := maps.Lookup(*w.Sender)
 	if err != nil {
 		return nil, false, w.lookupFailed(*w.Sender)
 	}

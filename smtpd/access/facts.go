@@ -6,6 +6,8 @@ package access
 
 import (
 	"net/netip"
+
+	"postrider/lib/service/cleanup"
 )
 
 // A Status says how far a host name of a client can be trusted.
@@ -78,6 +80,18 @@ type Transaction struct {
 	Redirect string   // instead of all recipients
 	Bcc      []string // more recipients
 	Prepend  []string // header lines
+}
+
+// Flags are the cleanup(8) flags that the actions ask for.
+func (t *Transaction) Flags() int {
+	flags := 0
+	if t.Hold {
+		flags |= cleanup.FlagHold
+	}
+	if t.Discard {
+		flags |= cleanup.FlagDiscard
+	}
+	return flags
 }
 
 // Earlier remembers the deferrals that client, HELO and sender restrictions

@@ -148,7 +148,7 @@ func (q query) address(addr string) (answer, bool) {
 // parents, and user@.
 func (q query) mail(mail string) (answer, bool) {
 	local, domain, hasDomain := split(mail)
-	bare, _, extended := address.SplitExtension(local, q.conf.RecipientDelimiter)
+	bare, _, extended := address.SplitExtension(local, q.svc.Address.RecipientDelimiter)
 	for _, user := range variants(local, bare, extended) {
 		full := user
 		if hasDomain {

@@ -87,26 +87,11 @@ type Params struct {
 	// The addresses that exist in relayed domains. Empty: all.
 	RelayRecipientMaps string `param:"relay_recipient_maps" default:""`
 
-	// Aliases for any address, with or without a virtual alias domain.
-	VirtualAliasMaps string `param:"virtual_alias_maps" default:"$virtual_maps"`
-
 	// The mailboxes of virtual mailbox domains.
 	VirtualMailboxMaps string `param:"virtual_mailbox_maps" default:""`
 
-	// Rewriting of sender and recipient addresses.
-	CanonicalMaps string `param:"canonical_maps" default:""`
-
-	// Rewriting of recipient addresses.
-	RecipientCanonicalMaps string `param:"recipient_canonical_maps" default:""`
-
-	// Rewriting of sender addresses.
-	SenderCanonicalMaps string `param:"sender_canonical_maps" default:""`
-
 	// Say in replies which table did not have an address.
 	ShowTableName bool `param:"show_user_unknown_table_name" default:"yes"`
-
-	// The characters that separate a user name from an address extension.
-	RecipientDelimiter string `param:"recipient_delimiter" default:""`
 
 	Codes
 	Blocklists

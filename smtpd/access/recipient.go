@@ -187,14 +187,14 @@ func (w *walk) unlisted(address, class string, status dsn.Status) answer {
 	if reply.Flags&rewrite.FlagFail != 0 {
 		return w.lookupFailed(address)
 	}
-	if strings.EqualFold(address, w.svc.Mail.DoubleBounce+"@"+w.svc.Mail.Hostname) {
+	if strings.EqualFold(address, w.svc.Address.DoubleBounceSender+"@"+w.svc.Mail.Hostname) {
 		return dunno
 	}
 	for _, d := range directories {
 		if reply.Flags&d.class == 0 {
 			continue
 		}
-		if d.maps != "" && w.finders[d.maps] == nil {
+		if d.maps != "" && w.maps[d.maps] == nil {
 			return dunno
 		}
 		known, err := w.known(address, d.maps, class == classSender)
@@ -224,11 +224,11 @@ func (w *walk) known(address, maps string, sender bool) (bool, error) {
 		return true, nil // resolves to an address of the system itself
 	}
 	for _, list := range lists {
-		tables := w.finders[list]
+		tables := w.maps[list]
 		if tables == nil {
 			continue
 		}
-		if _, found, err := tables.Find(address); found || err != nil {
+		if _, found, err := tables.Lookup(address); found || err != nil {
 			return found, err
 		}
 	}

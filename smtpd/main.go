@@ -1,0 +1,60 @@
+// Smtpd receives mail from the network: it speaks SMTP with one client, decides
+// what it may do, and hands each message to cleanup(8).
+//
+// The server implements HELO, EHLO, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY,
+// ETRN, HELP and QUIT, and the extensions PIPELINING, SIZE, 8BITMIME, DSN,
+// SMTPUTF8, ENHANCEDSTATUSCODES and CHUNKING. EXPN is refused. XCLIENT and
+// XFORWARD are for proxies and content filters that the administrator names.
+//
+// A message is acknowledged only when cleanup(8) has said that it is on disk.
+// The envelope is checked by lists of restrictions, such as
+// smtpd_recipient_restrictions; see access(5) for tables that they may ask.
+//
+// With the option -S the server talks over standard input and output with one
+// client that is trusted not more than any user of this machine; mail is then
+// submitted through postdrop(1). This is what "sendmail -bs" runs.
+//
+// # SECURITY
+//
+// Smtpd talks with strangers. It needs no privileges and can run in a chroot
+// jail. All input has limits: line length, message size, errors, time,
+// recipients, and, with the help of anvil(8), connections and rates. Text from
+// clients is made printable before it reaches the log, and is not expanded.
+// Lines that end in a bare newline never end a message, so that no second
+// message can hide in the first one. A configuration that would let anybody
+// relay mail to anywhere is refused at start.
+//
+// # STANDARDS
+//
+// RFC 5321 (SMTP), 1870 (SIZE), 1985 (ETRN), 2034 (status codes), 2920
+// (PIPELINING), 3030 (CHUNKING without BINARYMIME), 3461 (DSN), 3463, 6152
+// (8BITMIME), 6531 (SMTPUTF8), 7505 (null MX).
+//
+// # DIAGNOSTICS
+//
+// Problems and transactions are logged. The postmaster gets a transcript of
+// sessions with trouble of the classes in notify_classes: policy, protocol,
+// resource and software.
+package main
+
+import (
+	"postrider/lib/base/stream"
+	_ "postrider/lib/base/table/all"
+	"postrider/lib/daemon/server"
+)
+
+func main() {
+	server.Main(server.Daemon{
+		Name:    "smtpd",
+		Params:  &conf,
+		PreJail: func(p *server.Process) { open(p) },
+		Serve:   server.Single(talk),
+	})
+}
+
+// talk serves one client.
+func talk(st *stream.Stream, c server.Client) {
+	s := &session{service: daemon, s: st, alone: c.Alone, fd: c.FD, passed: c.Passed != nil}
+	s.identify(c.Passed)
+	s.serve()
+}

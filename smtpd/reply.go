@@ -1,0 +1,117 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"postrider/lib/base/macro"
+	"postrider/lib/base/msg"
+	"postrider/smtpd/access"
+)
+
+// A reply is the answer to a command. Lines are separated by newlines; an
+// empty text says that the command has replied itself.
+type reply struct {
+	text    string
+	bad     bool   // the command did not do what it should
+	trouble string // the class of notify_classes that this belongs to
+	hangup  bool   // the session ends
+}
+
+func ok(text string) reply { return reply{text: text} }
+
+func refuse(trouble, text string) reply { return reply{text: text, bad: true, trouble: trouble} }
+
+func refused(r *access.Refusal) reply { return refuse(string(r.Trouble), r.Reply) }
+
+// say sends a reply. Clients that make many errors wait for it. The codes 421
+// and 521 end the session.
+func (s *session) say(text string) {
+	text = s.soften(text)
+	text = s.footer(text)
+	if s.errors >= conf.SoftErrorLimit && !s.alone && conf.ErrorSleepTime > 0 {
+		s.s.Flush()
+		time.Sleep(conf.ErrorSleepTime)
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		s.history.add("Out: ", line)
+		s.s.WriteString(line)
+		s.s.WriteString("\r\n")
+	}
+	if strings.HasPrefix(text, "421") || strings.HasPrefix(text, "521") {
+		s.hangup = true
+	}
+}
+
+// soften turns a permanent failure into a temporary one under soft_bounce.
+func (s *session) soften(text string) string {
+	if !conf.Access.SoftBounce || !strings.HasPrefix(text, "5") {
+		return text
+	}
+	b := []byte(text)
+	b[0] = '4'
+	if len(b) > 4 && b[4] == '5' && len(b) > 5 && b[5] == '.' {
+		b[4] = '4'
+	}
+	return string(b)
+}
+
+// footer adds the text that the administrator wants to see after refusals.
+func (s *session) footer(text string) string {
+	if text == "" || text[0] != '4' && text[0] != '5' {
+		return text
+	}
+	template := string(conf.RejectFooter)
+	if value, found, err := s.footers.Lookup(text); err == nil && found {
+		template = value
+	}
+	if template == "" {
+		return text
+	}
+	facts := s.facts()
+	e := macro.Expander{Filter: s.filter, Unknown: func(name string) {
+		msg.Warn("unknown macro name %q in expansion request", name)
+	}, Lookup: func(name string) (string, bool) {
+		switch name {
+		case "localtime":
+			return time.Now().Format(time.Stamp), true
+		case "server_name":
+			return conf.MyHostname, true
+		}
+		return facts.Macro(name)
+	}}
+	words, err := e.Expand(template)
+	if err != nil {
+		msg.Warn("smtpd_reject_footer: %v", err)
+		return text
+	}
+	return joinFooter(text, words)
+}
+
+// joinFooter puts the words at the end of a reply ("\c"), or in lines of their
+// own with the codes of the reply.
+func joinFooter(text, words string) string {
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	if rest, ok := strings.CutPrefix(words, `\c`); ok {
+		first, more, found := strings.Cut(rest, `\n`)
+		text += first
+		if !found {
+			return text
+		}
+		words = more
+	}
+	codes := last[:min(3, len(last))]
+	status := ""
+	if fields := strings.Fields(last); len(fields) > 1 && strings.Count(fields[1], ".") == 2 {
+		status = fields[1] + " "
+	}
+	start := len(text) - len(text[strings.LastIndexByte(text, '\n')+1:])
+	lines := []string{text[start:]}
+	for line := range strings.SplitSeq(words, `\n`) {
+		lines = append(lines, codes+" "+status+line)
+	}
+	for i := range lines[:len(lines)-1] {
+		lines[i] = lines[i][:3] + "-" + lines[i][min(4, len(lines[i])):]
+	}
+	return text[:start] + strings.Join(lines, "\n")
+}

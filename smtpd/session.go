@@ -1,0 +1,311 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"postrider/lib/base/msg"
+	"postrider/lib/base/stream"
+	"postrider/smtpd/access"
+)
+
+// A session is one client, from its connection to its end.
+type session struct {
+	*service
+	s      *stream.Stream
+	alone  bool // the client is a person or program on this machine (-S)
+	passed bool // postscreen(8) has greeted the client
+	fd     int
+
+	client access.Client // as XCLIENT may have changed it
+	server access.Endpoint
+	family int // address family number of the client
+	ident  string
+
+	helo     string
+	protocol string // SMTP until the first EHLO
+	sasl     access.SASL
+	mask     ehloMask // keywords that this client does not get
+	mail     *transaction
+	forward  *forwarded // by XFORWARD
+	earlier  access.Earlier
+	denied   *access.Refusal // the client was refused at its connection
+
+	started time.Time
+	count   int    // of transactions
+	where   string // the last command, for the log
+	errors  int    // since the last message
+	junk    int
+	early   bool // the client has sent ahead of a reply it must await
+	hangup  bool
+	failure error   // the end of the session in the middle of a message
+	asked   *string // the address of VRFY
+	counted bool    // anvil knows of the connection
+	counts  statistics
+	history history
+}
+
+// errTooMany ends a session of a client that makes only errors.
+var errTooMany = errors.New("too many errors")
+
+// errBareNewline ends a session under smtpd_forbid_bare_newline = reject.
+var errBareNewline = errors.New("bare newline")
+
+// serve talks with one client.
+func (s *session) serve() {
+	s.protocol, s.where, s.started = "SMTP", "CONNECT", time.Now()
+	s.s.SetTimeout(conf.Timeout)
+	if !s.alone {
+		msg.Info("connect from %s", s.nameAddr())
+	}
+	if !s.alone {
+		s.checker.Begin()
+	}
+	err := s.conversation()
+	s.abort()
+	s.report(err)
+	s.leave()
+	if !s.alone {
+		msg.Info("disconnect from %s%s", s.nameAddr(), s.counts.String())
+	}
+	s.history.send(s, err)
+}
+
+// conversation greets the client and obeys its commands.
+func (s *session) conversation() error {
+	if text := s.tooBusy(); text != "" {
+		s.say(text)
+		return s.s.Flush()
+	}
+	if !s.greet() {
+		return s.s.Flush()
+	}
+	for !s.hangup {
+		if s.errors >= conf.HardErrorLimit && !s.alone {
+			s.history.trouble("protocol")
+			s.say("421 4.7.0 " + conf.MyHostname + " Error: too many errors")
+			s.s.Flush()
+			return errTooMany
+		}
+		s.service.pat()
+		line, err := s.readCommand()
+		if err != nil {
+			return s.lost(err)
+		}
+		s.obey(line)
+		if s.failure != nil {
+			s.s.Flush()
+			return s.failure
+		}
+	}
+	return s.s.Flush()
+}
+
+// greet sends the greeting, or refuses the client.
+func (s *session) greet() bool {
+	if !s.alone && s.sentBeforeGreeting() {
+		s.noteEarly(s.peekEarly())
+		if conf.ForbidUnauthPipelining {
+			s.say(unsynchronized)
+			return false
+		}
+	}
+	if !s.alone {
+		s.denied = s.checker.CheckConnect(s.facts())
+	}
+	if s.denied != nil {
+		s.history.trouble(string(s.denied.Trouble))
+		s.say(s.denied.Reply)
+		return !s.hangup
+	}
+	s.say("220 " + conf.Banner)
+	return true
+}
+
+// lost finds out how reading ended. A client that is slow hears about it.
+func (s *session) lost(err error) error {
+	if errors.Is(err, stream.ErrTimeout) {
+		s.say("421 4.4.2 " + conf.MyHostname + " Error: timeout exceeded")
+		s.s.Flush()
+		return stream.ErrTimeout
+	}
+	return err
+}
+
+// report logs an end that is not a good one.
+func (s *session) report(err error) {
+	if err == nil || s.alone {
+		return
+	}
+	reason := "lost connection"
+	switch {
+	case errors.Is(err, stream.ErrTimeout), errors.Is(err, os.ErrDeadlineExceeded):
+		reason = "timeout"
+	case errors.Is(err, errTooMany):
+		reason = "too many errors"
+	case s.where == endOfMessage:
+		return // the client has got what it wanted
+	}
+	msg.Info("%s after %s from %s", reason, s.where, s.nameAddr())
+}
+
+// readCommand reads one line without its end. What goes beyond the limit is
+// dropped.
+func (s *session) readCommand() (string, error) {
+	if conf.PerRequestDeadline {
+		s.s.SetDeadline(time.Now().Add(conf.Timeout))
+	}
+	raw, err := s.s.ReadSlice('\n', conf.LineLengthLimit)
+	line := string(raw)
+	for errors.Is(err, stream.ErrTooLong) {
+		_, err = s.s.ReadSlice('\n', conf.LineLengthLimit)
+	}
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimSuffix(line, "\n")
+	if !strings.HasSuffix(line, "\r") && s.bareNewline() == bareReject {
+		s.say(fmt.Sprintf("%d 5.5.2 %s Error: bare <LF> received", conf.BareNewlineCode, conf.MyHostname))
+		s.hangup = true
+		return "", errBareNewline
+	}
+	line = strings.TrimRight(line, "\r")
+	return s.filterCommand(line), nil
+}
+
+// obey does what one line says, and replies.
+func (s *session) obey(line string) {
+	s.history.add("In:  ", line)
+	word, args, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
+	if i := strings.IndexByte(word, '\t'); i >= 0 {
+		args = strings.TrimPrefix(line[strings.Index(line, word)+i:], "\t")
+		word = word[:i]
+	}
+	if word == "" {
+		s.unknown("500 5.5.2 Error: bad syntax")
+		return
+	}
+	if s.isNoop(word) {
+		word = "NOOP"
+	}
+	c := find(word)
+	if c == nil {
+		s.stranger(word, line)
+		return
+	}
+	s.where = c.name
+	if s.checkEarly(c) {
+		return
+	}
+	s.run(c, strings.Trim(args, " \t"))
+}
+
+// run obeys a known command.
+func (s *session) run(c *command, args string) {
+	if c.limited && !s.alone {
+		if s.junk++; s.junk > conf.JunkCommandLimit+1 {
+			s.errors++
+		}
+	}
+	r := reply{text: "503 5.7.0 Error: access denied for " + s.nameAddr(), bad: true}
+	if s.denied == nil || c.name == "QUIT" {
+		r = c.run(s, args)
+	}
+	s.counts.count(c.order, !r.bad)
+	if r.bad {
+		s.errors++
+		s.history.trouble(r.trouble)
+	}
+	if r.text != "" {
+		s.say(r.text)
+	}
+	s.hangup = s.hangup || r.hangup
+}
+
+// unknown replies to what is no command.
+func (s *session) unknown(text string) {
+	s.where = "UNKNOWN"
+	s.counts.count(unknownCommand, false)
+	s.errors++
+	s.history.trouble("protocol")
+	s.say(text)
+}
+
+// stranger replies to a word that is no SMTP command. Some words show that the
+// other end is not a mail client at all.
+func (s *session) stranger(word, line string) {
+	if s.isForbidden(word) || looksLikeHeader(line) {
+		msg.Warn("non-SMTP command from %s: %.100s", s.nameAddr(), line)
+		s.unknown("221 2.7.0 Error: I can break rules, too. Goodbye.")
+		s.hangup = true
+		return
+	}
+	if s.checkEarly(&command{name: "UNKNOWN", last: true}) {
+		return
+	}
+	s.unknown("500 5.5.2 Error: command not recognized")
+}
+
+// looksLikeHeader recognizes the header of a message, sent by a client that
+// does not look at replies.
+func looksLikeHeader(line string) bool {
+	name, _, ok := strings.Cut(line, ":")
+	if !ok || name == "" {
+		return false
+	}
+	name = strings.TrimRight(name, " \t")
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] >= 0x7f {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// nameAddr names the client in replies and log lines.
+func (s *session) nameAddr() string {
+	if conf.ClientPortLogging {
+		return s.client.NameAddr() + ":" + s.client.Port
+	}
+	return s.client.NameAddr()
+}
+
+// facts are what is known when a decision is due.
+func (s *session) facts() *access.Facts {
+	f := &access.Facts{Stage: s.where, Protocol: s.protocol, Client: &s.client, Server: s.server, Helo: s.helo,
+		EarlyInput: s.early, SASL: s.sasl, Earlier: &s.earlier, Log: s.log}
+	if m := s.mail; m != nil {
+		f.Sender, f.Recipients, f.Size, f.QueueID = &m.sender, m.recipients, m.size, m.id
+		f.Instance, f.Transaction = m.instance, &m.actions
+		f.Recipient = m.recipient
+	}
+	return f
+}
+
+// log writes a line about a decision; its form is fixed.
+func (s *session) log(action, text string) {
+	id := s.queueID()
+	line := fmt.Sprintf("%s: %s: %s from %s: %s;", id, action, s.where, s.nameAddr(), text)
+	if s.mail != nil {
+		line += " from=<" + external(s.mail.sender) + ">"
+	}
+	if r := s.logRecipient(); r != nil {
+		line += " to=<" + external(*r) + ">"
+	}
+	line += " proto=" + s.protocol
+	if s.helo != "" {
+		line += " helo=<" + s.helo + ">"
+	}
+	msg.Info("%s", line)
+}
+
+// instance makes a name for one transaction, for policy services.
+func (s *session) instance() string {
+	s.count++
+	return strconv.FormatInt(int64(os.Getpid()), 16) + "." + strconv.FormatInt(s.started.Unix(), 16) + "." +
+		strconv.FormatInt(int64(s.started.Nanosecond()/1000), 16) + "." + strconv.Itoa(s.count)
+}
