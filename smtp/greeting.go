@@ -185,6 +185,7 @@ func (s *session) setSizeLimit(words []string) {
 	limit, err := strconv.ParseInt(words[0], 10, 64)
 	if err != nil || limit < 0 {
 		msg.Warn("bad EHLO SIZE limit \"%s\" from %s", words[0], s.relay())
+		s.size = false
 		return
 	}
 	s.sizeLimit = limit

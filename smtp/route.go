@@ -174,7 +174,7 @@ func (r *router) host(name string, loops bool) ([]target, *agent.Outcome) {
 func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.Outcome) {
 	if addr, err := netip.ParseAddr(name); err == nil {
 		if addr = addr.Unmap(); !r.allowed(addr) {
-			return nil, worse(earlier, failure("5.4.4", "unable to look up host %s: Address family for hostname not supported", name))
+			return nil, worse(earlier, failure("5.4.4", "Name service error for %s: invalid host or domain name", name))
 		}
 		return []target{{host: name, addr: addr}}, nil
 	}

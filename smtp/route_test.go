@@ -160,7 +160,7 @@ func TestRouteMethods(t *testing.T) {
 		"hosted.example.com": "hosted.example.com[192.0.2.50]:25",
 		"[a.example.com]":    "a.example.com[192.0.2.1]:25",
 		"noaddr.example.com": "4.4.4 unable to look up host nowhere.example.com: Name or service not known",
-		"[ipv6:2001:db8::7]": "5.4.4 unable to look up host 2001:db8::7: Address family for hostname not supported",
+		"[ipv6:2001:db8::7]": "5.4.4 Name service error for 2001:db8::7: invalid host or domain name",
 	} {
 		if got := route(t, r, nexthop); got != want {
 			t.Errorf("%s: got %s", nexthop, got)

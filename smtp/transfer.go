@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"postrider/lib/base/msg"
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/dsn"
@@ -153,7 +154,7 @@ func (t *transaction) rcptCommand(r *recipient) (string, *agent.Outcome) {
 		original = "rfc822;" + address.Quote(r.Original)
 	}
 	if kind, value, ok := strings.Cut(original, ";"); ok {
-		if strings.EqualFold(kind, "utf-8") && !t.smtputf8 {
+		if strings.EqualFold(kind, "utf-8") {
 			text += " ORCPT=" + kind + ";" + utf8xtext(value)
 		} else {
 			text += " ORCPT=" + kind + ";" + xtext(value)
@@ -220,8 +221,12 @@ func (t *transaction) receive(list []command) bool {
 // take does what the answer to a command calls for.
 func (t *transaction) take(c command, reply dialogue.Reply) {
 	switch c.stage {
-	case mailFrom, xforwardName, xforwardProto:
-		if reply.Class() != 2 && !t.refused {
+	case xforwardName, xforwardProto: // a courtesy: a server that refuses it gets the mail too
+		if reply.Class() != 2 {
+			msg.Warn("host %s said: %s (in reply to %s)", t.relay(), reply.Text(), c.command)
+		}
+	case mailFrom:
+		if reply.Class() != 2 {
 			t.d.failAll(t.session, t.said(reply, c.stage), false)
 			t.refused = true
 		}
@@ -244,8 +249,7 @@ func (t *transaction) take(c command, reply dialogue.Reply) {
 	}
 }
 
-// takeRecipient does what the answer to RCPT TO calls for. Reply 552 meant too many
-// recipients before RFC 5321, section 4.5.3.1.10.
+// takeRecipient does what the answer to RCPT TO calls for.
 func (t *transaction) takeRecipient(r *recipient, reply dialogue.Reply) {
 	if reply.Class() == 2 {
 		t.accepted = append(t.accepted, r)
@@ -253,9 +257,6 @@ func (t *transaction) takeRecipient(r *recipient, reply dialogue.Reply) {
 			t.sent(r, reply)
 		}
 		return
-	}
-	if reply.Code == 552 {
-		reply.Code, reply.Status = 452, reply.Status.WithClass('4')
 	}
 	t.d.failOne(t.session, r, t.said(reply, rcptTo))
 }

@@ -100,7 +100,7 @@ func (r *Reader) line() (string, error) {
 }
 
 // parse finds the code of a reply line, and whether it is the last one. Code 0
-// means that there is none.
+// means that there is none; codes beyond the standards are up to the caller.
 func parse(line string) (code int, last bool) {
 	if len(line) < 3 || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
 		return 0, false
@@ -111,9 +111,6 @@ func parse(line string) (code int, last bool) {
 		}
 		code = 10*code + int(c-'0')
 	}
-	if code < 200 || code > 599 {
-		return 0, false
-	}
 	return code, len(line) == 3 || line[3] == ' '
 }
 
@@ -121,6 +118,9 @@ func parse(line string) (code int, last bool) {
 // reply's code is not believed.
 func status(code int, line string) dsn.Status {
 	class := line[:1]
+	if class < "2" || class > "5" {
+		return "5.5.0" // a code that no standard knows
+	}
 	general := dsn.Status(class + ".0.0")
 	if len(line) < 5 || code/100 == 3 {
 		return general

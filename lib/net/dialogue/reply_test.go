@@ -29,6 +29,7 @@ func TestRead(t *testing.T) {
 		{"550-5.1.1 no\r\n550 5.7.1 such\r\n", "5.7.1", "550-5.1.1 no 550 5.7.1 such"},
 		{"450 5.1.1 confused\r\n", "4.0.0", "450 5.1.1 confused"},
 		{"354 3.0.0 go\r\n", "3.0.0", "354 3.0.0 go"},
+		{"999 what\r\n", "5.5.0", "999 what"},
 		{"junk\r\n250 Ok\r\n", "2.0.0", "250 Ok"},
 		{"220 a\x01b\r\n", "2.0.0", "220 a?b"},
 		{"220 " + strings.Repeat("x", 5000) + "\r\n", "2.0.0", "220 " + strings.Repeat("x", lineLimit-4)},
@@ -69,7 +70,7 @@ func FuzzRead(f *testing.F) {
 		r := reader(text)
 		r.Strict = strict
 		reply, err := r.Read()
-		if err == nil && (reply.Code < 200 || reply.Code > 599 || !reply.Status.Valid()) {
+		if err == nil && (reply.Code < 1 || reply.Code > 999 || !reply.Status.Valid()) {
 			t.Errorf("got %+v", reply)
 		}
 	})

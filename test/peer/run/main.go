@@ -8,7 +8,7 @@
 //	    [-delay 1s] [-dir DIRECTORY]
 //
 // The name server answers from a zone file. The SMTP server writes each message
-// to a file of its own in DIRECTORY, envelope first, or to standard output. In a
+// to a file of its own in DIRECTORY, after the commands of its session, or to standard output. In a
 // rule, answers are separated by "|" and the lines of one answer by "\n".
 package main
 
@@ -101,7 +101,7 @@ func runSink(args []string) error {
 	}
 	var count atomic.Int64
 	o.Keep = func(m sink.Message) {
-		text := fmt.Sprintf("%s\nMAIL FROM:%s\nRCPT TO:%s\n\n%s", m.Helo, m.From, strings.Join(m.Recipients, "\nRCPT TO:"), m.Data)
+		text := strings.Join(m.Commands, "\n") + "\n\n" + m.Data
 		if *dir == "" {
 			fmt.Println(text)
 			return
