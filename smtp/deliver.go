@@ -147,7 +147,9 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 		conn, why := net.connect(t)
 		if why != nil {
 			d.why = why
-			msg.Info("%s", why.Reason)
+			if t.path == "" {
+				msg.Info("%s", why.Reason)
+			}
 			continue
 		}
 		sessions++

@@ -21,15 +21,7 @@ func (t *transaction) xforwardCommands() []command {
 		{"NAME", req.ClientName}, {"ADDR", req.ClientAddress}, {"PORT", req.ClientPort}})
 	return append(list, t.xforwardLines(xforwardProto, [][2]string{
 		{"PROTO", req.ClientProtocol}, {"HELO", req.ClientHelo},
-		{"IDENT", identOf(req.LogIdent, req.QueueID)}, {"SOURCE", source}})...)
-}
-
-// identOf is the name under which the message is known to its log readers.
-func identOf(ident, queueID string) string {
-	if ident != "" {
-		return ident
-	}
-	return queueID
+		{"IDENT", req.LogIdent}, {"SOURCE", source}})...)
 }
 
 // xforwardLines puts attributes into commands of at most 512 bytes.
@@ -45,10 +37,10 @@ func (t *transaction) xforwardLines(st stage, attributes [][2]string) []command 
 	}
 	for _, a := range attributes {
 		name, value := a[0], a[1]
-		if !t.xforward[name] {
+		if !t.xforward[name] || value == "" {
 			continue
 		}
-		if value == "" || value == "unknown" {
+		if value == "unknown" {
 			value = "[UNAVAILABLE]"
 		}
 		part := " " + name + "=" + xtext(value)
