@@ -46,6 +46,7 @@ func Open(o Options) {
 		list = append(list, postlogOutput(o, name))
 	case !o.NoSyslog:
 		list = append(list, syslogOutput(name, facility(o.Facility)))
+		sockets[0].send(nil) // connect now, while the path can be reached
 	}
 	if o.Stderr {
 		list = append(list, stderrOutput(o.Program))
@@ -119,7 +120,7 @@ func postlogOutput(o Options, tag string) Output {
 	fallback := syslogOutput(tag, facility(o.Facility))
 	ident := " " + o.Host + " " + tag + "[" + strconv.Itoa(os.Getpid()) + "]: "
 	line := make([]byte, 0, 512)
-	s.send(nil) // connect now: the path may be out of reach in a chroot jail
+	s.send(nil) // connect now: a chroot jail puts the path out of reach
 	return func(level Level, text string) {
 		line = append(line[:0], stamp.now()...)
 		line = append(line, ident...)
