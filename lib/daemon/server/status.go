@@ -17,6 +17,8 @@ const (
 	available = 1
 )
 
+var ownPid = uint32(os.Getpid())
+
 // Taken tells master that this process is busy.
 func (p *Process) Taken() { p.report(taken) }
 
@@ -30,7 +32,7 @@ func (p *Process) report(status uint32) {
 		return
 	}
 	var b [12]byte
-	binary.NativeEndian.PutUint32(b[0:], uint32(os.Getpid()))
+	binary.NativeEndian.PutUint32(b[0:], ownPid)
 	binary.NativeEndian.PutUint32(b[4:], p.generation)
 	binary.NativeEndian.PutUint32(b[8:], status)
 	for {

@@ -29,6 +29,10 @@ const (
 	ModeExpire   = 0o010 // added: return it to the sender now
 )
 
+// temporarySuffix makes the name of a new file the process's own. Its dot keeps
+// others from taking it for a queue file.
+var temporarySuffix = "." + strconv.Itoa(os.Getpid())
+
 // idAttempts is how many times in a row a name may be taken.
 const idAttempts = 1000
 
@@ -60,9 +64,8 @@ func Create(name Name, giveUp int) (*File, error) {
 }
 
 func createTemporary(name Name, giveUp int) (*File, error) {
-	pid := "." + strconv.Itoa(os.Getpid())
 	for try := 1; ; {
-		id := strconv.Itoa(time.Now().Nanosecond()/1000) + pid
+		id := strconv.Itoa(time.Now().Nanosecond()/1000) + temporarySuffix
 		path := string(name) + "/" + id
 		fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_EXCL|syscall.O_CLOEXEC, 0o600)
 		switch err {
