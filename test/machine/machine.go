@@ -1,0 +1,81 @@
+// Package machine gives tests a whole machine to ruin: a copy-on-write view of
+// this one, with its own network, processes and no mail system, in which a mail
+// system can be installed and run as on any server.
+package machine
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Main is the TestMain of a package whose tests need a machine. It runs the
+// test binary again, inside one.
+func Main(m *testing.M) {
+	if os.Getenv("MACHINE_INSIDE") != "" {
+		os.Exit(m.Run())
+	}
+	if os.Getuid() != 0 {
+		fmt.Println("skipped: these tests make a copy of the machine, which needs root")
+		os.Exit(0)
+	}
+	code, err := again()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// again runs this binary with the same arguments inside a new machine.
+func again() (int, error) {
+	tree, err := Tree()
+	if err != nil {
+		return 0, err
+	}
+	work, err := os.MkdirTemp("", "machine")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(work)
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	package_, err := os.Getwd()
+	if err != nil {
+		return 0, err
+	}
+	inside, err := filepath.Rel(tree, package_)
+	if err != nil {
+		return 0, err
+	}
+	args := append([]string{filepath.Join(tree, "test/machine/enter.sh"), work, tree,
+		"/usr/bin/env", "-C", filepath.Join("/src", inside), "/usr/local/bin/" + filepath.Base(self)}, os.Args[1:]...)
+	cmd := exec.Command("bash", args...)
+	cmd.Env = append(os.Environ(), "MACHINE_COPY="+self)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		if exit, ok := err.(*exec.ExitError); ok {
+			return exit.ExitCode(), nil
+		}
+		return 0, err
+	}
+	return 0, nil
+}
+
+// Tree is the root of the source tree: above the current directory, or /src.
+func Tree() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("no go.mod above the current directory")
+}
