@@ -78,10 +78,10 @@ func main() {
 	words := readOptions(os.Args[1:])
 	load()
 	runInstances(words)
-	openLog()
+	name := words[0]
+	openLog(name == "check")
 	checkPlaces()
 	unix.Umask(0o022)
-	name := words[0]
 	warnOldDefaults(name)
 	run, found := commands[name]
 	if !found {
@@ -174,15 +174,15 @@ func runInstances(words []string) {
 }
 
 // openLog sends messages to the mail log under the name that log readers know,
-// and to a person who is watching or would not see them otherwise.
-func openLog() {
+// and to a person who asks, who is watching, or who would not see them otherwise.
+func openLog(asked bool) {
 	os.Setenv("MAIL_LOGTAG", conf.SyslogName)
 	name := conf.SyslogName + "/postfix-script"
 	_, err := os.Lstat(msg.SyslogSocket)
 	unseen := err != nil && conf.MaillogFile == ""
 	opened := conf.siteParams
 	opened.SyslogName = ""
-	conf.logParams.OpenLog(&opened, name, unseen || isTerminal(2))
+	conf.logParams.OpenLog(&opened, name, asked || unseen || isTerminal(2))
 	for _, warning := range settings.Warnings() {
 		msg.Warn("%s", warning)
 	}

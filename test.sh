@@ -1,0 +1,114 @@
+#!/bin/bash
+# Tests everything, in order of speed: form, vet, unit tests and fences, the installed
+# suite end to end, the suite beside stock Postfix, crashes. Needs Go, and root for the
+# later stages. On Debian it installs what the tests need from others.
+#
+#   ./test.sh            everything
+#   ./test.sh unit       only what needs neither root nor other programs
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")"
+PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
+
+# Programs that tests talk with or look through. Tests skip what needs a missing one.
+packages="swaks strace pflogsumm procmail dovecot-core dovecot-pop3d openssl cpio procps netbase iproute2 util-linux"
+
+# stock is what Debian calls the mail system that ours is compared with. It is never
+# installed, only unpacked.
+stock="postfix postfix-cdb postfix-lmdb postfix-pcre postfix-sqlite"
+
+limit=900 # seconds for everything
+start=$SECONDS
+failed=()
+
+say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
+
+# stage NAME COMMAND...: runs a part within the time that is left.
+stage() {
+	local name=$1 left=$((limit - SECONDS + start))
+	shift
+	say "$name"
+	if [ $left -lt 10 ]; then
+		echo "no time left for: $name"
+		failed+=("$name (no time left)")
+		return 1
+	fi
+	timeout --kill-after=10 "$left" "$@" && return
+	failed+=("$name")
+	return 1
+}
+
+form() {
+	local files
+	files=$(gofmt -l $(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))
+	[ -z "$files" ] || { printf 'not formatted by gofmt:\n%s\n' "$files"; return 1; }
+}
+
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+peers() {
+	local name missing=()
+	for name in $packages; do
+		dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	export DEBIAN_FRONTEND=noninteractive
+	# No daemon of a package is started here: tests start their own.
+	local policy=/usr/sbin/policy-rc.d made=
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && made=1
+	fi
+	apt-get update -qq >/dev/null 2>&1
+	for name in "${missing[@]}"; do
+		apt-get install -y -qq --no-install-recommends "$name" >/dev/null 2>&1 || echo "cannot install $name; tests that need it are skipped"
+	done
+	[ -z "$made" ] || rm -f $policy
+}
+
+# unpack_stock: the reference, in a folder of its own.
+unpack_stock() {
+	local dir=${STOCK_POSTFIX:-${TMPDIR:-/tmp}/postrider-stock} name
+	export STOCK_POSTFIX=$dir
+	[ ! -x "$dir/usr/sbin/postfix" ] || return 0
+	mkdir -p "$dir.deb" "$dir"
+	chmod 755 "$dir.deb"
+	for name in $stock; do
+		(cd "$dir.deb" && apt-get download -qq "$name" >/dev/null 2>&1) || echo "cannot get the package $name"
+	done
+	for name in "$dir.deb"/*.deb; do
+		[ ! -e "$name" ] || dpkg-deb -x "$name" "$dir"
+	done
+	rm -rf "$dir.deb"
+	[ -x "$dir/usr/sbin/postfix" ] || { rmdir "$dir" 2>/dev/null; unset STOCK_POSTFIX; }
+}
+
+# suite PART: the packages of a folder below test/.
+suite() { go list ./test/"$1"/... 2>/dev/null; }
+
+stage "gofmt" bash -c "$(declare -f form); form"
+stage "go vet" go vet ./...
+units=$(go list ./... | grep -v -e '^postrider/test/endtoend' -e '^postrider/test/interop' -e '^postrider/test/crash' -e '^postrider/test/load')
+stage "unit tests and fences" go test $units
+
+if [ "${1:-}" != unit ]; then
+	if can_install; then
+		say "peers"
+		peers
+		unpack_stock
+	else
+		echo "not root, or no apt-get: using what is installed"
+	fi
+	for part in endtoend interop crash; do
+		list=$(suite $part)
+		[ -n "$list" ] || { echo "no tests in test/$part"; continue; }
+		short=
+		[ $part != crash ] || short=-short
+		stage "test/$part" go test -count=1 -timeout 10m $short $list
+	done
+fi
+
+say "end"
+if [ ${#failed[@]} -gt 0 ]; then
+	printf 'failed: %s\n' "${failed[@]}"
+	exit 1
+fi
+echo "all stages passed"
