@@ -228,4 +228,3 @@ func warnOldDefaults(name string) {
 	msg.Info("See https://www.postfix.org/COMPATIBILITY_README.html for details")
 	msg.Info("To disable backwards compatibility use \"postconf compatibility_level=%s\" and \"postfix reload\"", currentLevel)
 }
-

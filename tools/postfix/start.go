@@ -269,4 +269,3 @@ func rotate(path string) error {
 	}
 	return nil
 }
-
