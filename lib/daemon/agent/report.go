@@ -53,6 +53,13 @@ func (r *Reporter) sent(to *deliver.Recipient, relay string, o Outcome) bool {
 	return true
 }
 
+// Trace tells the sender what became of a recipient that stands for others,
+// without a line in the log.
+func (r *Reporter) Trace(to *deliver.Recipient, relay string, o Outcome) error {
+	o.Reason = "delivery via " + relay + ": " + o.Reason
+	return r.log(r.Params.Bounce.TraceServiceName, to, orElse(o.Action, r.goodAction()), o)
+}
+
 // traced reports whether the sender wants to hear of every recipient.
 func (r *Reporter) traced() bool {
 	return r.Flags&(deliver.FlagUserProbe|deliver.FlagRecord|deliver.FlagDelayed) != 0

@@ -39,6 +39,8 @@ type Params struct {
 // Maps are the tables that change addresses when mail comes in. The SMTP
 // server looks at them to know which recipients exist.
 type Maps struct {
+	Propagate
+
 	// Tables that change addresses in headers and envelopes.
 	CanonicalMaps string `param:"canonical_maps" default:""`
 
@@ -53,7 +55,10 @@ type Maps struct {
 
 	// Tables of recipients that have moved; the sender is told where.
 	RelocatedMaps string `param:"relocated_maps" default:""`
+}
 
+// Propagate says what becomes of address extensions.
+type Propagate struct {
 	// Which kinds of lookup keep the +extension that was not part of the key.
 	PropagateUnmatchedExtensions string `param:"propagate_unmatched_extensions" default:"canonical, virtual"`
 }
