@@ -133,6 +133,8 @@ func readMessage(s *stream.Stream, p printer, name string) error {
 		}
 		bit, begun := field(name), seen == complete
 		switch {
+		case seen&bit != 0:
+			return fmt.Errorf("attribute %s came twice", name)
 		case bit != 0:
 			if err := m.set(name, value); err != nil {
 				return err

@@ -52,6 +52,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 
 	"postrider/lib/base/msg"
@@ -128,7 +129,7 @@ func main() {
 func readOptions(args []string) (r request, config string) {
 	options, rest, err := option.Parse(args, "c:fi:jps:v")
 	if err != nil {
-		msg.Error("%v", err)
+		fmt.Fprintf(os.Stderr, "postqueue: %v\n", err)
 		usage()
 	}
 	for _, o := range options {
