@@ -13,7 +13,7 @@ PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
 packages="swaks strace pflogsumm procmail dovecot-core dovecot-pop3d openssl cpio procps netbase iproute2 util-linux"
 
 # stock is what Debian calls the mail system that ours is compared with. It is never
-# installed, only unpacked.
+# installed on this machine.
 stock="postfix postfix-cdb postfix-lmdb postfix-pcre postfix-sqlite"
 
 limit=900 # seconds for everything
@@ -64,21 +64,21 @@ peers() {
 	[ -z "$made" ] || rm -f $policy
 }
 
-# unpack_stock: the reference, in a folder of its own.
-unpack_stock() {
-	local dir=${STOCK_POSTFIX:-${TMPDIR:-/tmp}/postrider-stock} name
-	export STOCK_POSTFIX=$dir
-	[ ! -x "$dir/usr/sbin/postfix" ] || return 0
-	mkdir -p "$dir.deb" "$dir"
-	chmod 755 "$dir.deb"
+# fetch_stock: the packages of the reference, for tests that unpack them into a
+# throw-away copy of this machine.
+fetch_stock() {
+	local name
+	mkdir -p build/debs
 	for name in $stock; do
-		(cd "$dir.deb" && apt-get download -qq "$name" >/dev/null 2>&1) || echo "cannot get the package $name"
+		ls build/debs/"${name}"_*.deb >/dev/null 2>&1 || (cd build/debs && apt-get download -qq "$name" >/dev/null 2>&1) ||
+			echo "cannot get the package $name; tests beside it are skipped"
 	done
-	for name in "$dir.deb"/*.deb; do
-		[ ! -e "$name" ] || dpkg-deb -x "$name" "$dir"
-	done
-	rm -rf "$dir.deb"
-	[ -x "$dir/usr/sbin/postfix" ] || { rmdir "$dir" 2>/dev/null; unset STOCK_POSTFIX; }
+}
+
+# stage_ours: our system, as it would be installed.
+stage_ours() {
+	rm -rf build/stage
+	./install.sh --root build/stage >build/stage.log 2>&1 || { cat build/stage.log; return 1; }
 }
 
 # suite PART: the packages of a folder below test/.
@@ -93,10 +93,12 @@ if [ "${1:-}" != unit ]; then
 	if can_install; then
 		say "peers"
 		peers
-		unpack_stock
+		fetch_stock
 	else
 		echo "not root, or no apt-get: using what is installed"
 	fi
+	mkdir -p build
+	stage "install.sh --root build/stage" bash -c "$(declare -f stage_ours); stage_ours"
 	for part in endtoend interop crash; do
 		list=$(suite $part)
 		[ -n "$list" ] || { echo "no tests in test/$part"; continue; }
