@@ -36,7 +36,7 @@ func (q *manager) activate(from queue.Name, id string, mode scanMode) {
 		return
 	}
 	if q.messages[id] != nil {
-		q.postpone(from, id, lockRetry)
+		q.postpone(from, id)
 		return
 	}
 	if err := queue.Rename(id, from, queue.Active); err != nil {
@@ -60,11 +60,18 @@ func (q *manager) activate(from queue.Name, id string, mode scanMode) {
 }
 
 // postpone leaves a file alone that somebody else works on, such as an agent
-// that outlived the last queue manager.
-func (q *manager) postpone(in queue.Name, id string, d time.Duration) {
+// that outlived the last queue manager, and looks again later.
+func (q *manager) postpone(in queue.Name, id string) {
 	msg.Info("%s: skipped, still being delivered", id)
-	if err := queue.SetTime(in, id, q.now.Add(d)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := queue.SetTime(in, id, q.now.Add(lockRetry)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		msg.Fatal("%v", err)
+	}
+	if !q.looksAgain {
+		q.looksAgain = true
+		q.after(lockRetry+clockSlack, func() {
+			q.looksAgain = false
+			q.incoming.request()
+		})
 	}
 }
 
@@ -79,7 +86,7 @@ func (q *manager) open(m *message, mode uint32) {
 	if ok, err := f.Lock(true); err != nil {
 		msg.Fatal("%v", err)
 	} else if !ok {
-		q.postpone(queue.Active, m.id, lockRetry)
+		q.postpone(queue.Active, m.id)
 		if err := queue.Rename(m.id, queue.Active, queue.Incoming); err != nil && !errors.Is(err, os.ErrNotExist) {
 			msg.Fatal("%s: %v", m.id, err)
 		}

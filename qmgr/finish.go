@@ -57,7 +57,7 @@ func (q *manager) afterBounce(m *message, ok bool) {
 		q.sched.Release(&m.Message)
 		return
 	}
-	if _, err := logSize(queue.Trace, m.id); err != nil || !m.wantsReport() {
+	if !m.wantsReport() || !exists(queue.Trace, m.id) {
 		q.afterReport(m)
 		return
 	}
@@ -221,6 +221,11 @@ func (q *manager) remember(m *message, recipient string) {
 			msg.Warn("%s: %v", m.id, err)
 		}
 	})
+}
+
+func exists(name queue.Name, id string) bool {
+	_, err := logSize(name, id)
+	return err == nil
 }
 
 // logSize returns the size of a file of bounce(8).

@@ -28,6 +28,7 @@ type manager struct {
 	messages   map[string]*message // active, by queue ID
 	incoming   scan
 	deferred   scan
+	looksAgain bool            // into the incoming queue, for files that were locked
 	waits      map[string]bool // transports that wait for an administrator
 	pending    map[*sched.Transport][]*delivery
 	probes     int // address verification requests in the active queue

@@ -251,7 +251,7 @@ type transportParams struct {
 }
 
 // pendingDeliveries is how many requests of a transport may wait for an agent.
-const pendingDeliveries = 2
+const pendingDeliveries = 5
 
 // limits reads the parameters of one transport. Trouble with them was seen at
 // the start for the transports of master.cf; here it gets a warning and the
