@@ -106,6 +106,7 @@ const terminateGrace = 5 * time.Second
 // terminate ends the mail system: all processes of the group get the signal
 // to end. Those that must finish something first have left the group.
 func (m *master) terminate(sig unix.Signal) {
+	conf.logParams.OpenFile(&conf.siteParams, "master", !m.quiet)
 	msg.Info("terminating on signal %d", int(sig))
 	pid := os.Getpid()
 	switch {

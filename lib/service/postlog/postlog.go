@@ -99,6 +99,19 @@ func (p *Params) Append(path string, line []byte) error {
 // mail system: with the rights of root they log to the file themselves while
 // postlogd is not running.
 func (p *Params) OpenLog(s *site.Params, program string, stderr bool) {
+	msg.Open(p.options(s, program, stderr))
+}
+
+// OpenFile is OpenLog for what is said when postlogd is about to end.
+func (p *Params) OpenFile(s *site.Params, program string, stderr bool) {
+	o := p.options(s, program, stderr)
+	if o.Direct != nil {
+		o.Postlog = os.DevNull // where nobody listens
+	}
+	msg.Open(o)
+}
+
+func (p *Params) options(s *site.Params, program string, stderr bool) msg.Options {
 	o := s.LogOptions(program, stderr)
 	if s.MaillogFile != "" && os.Geteuid() == 0 {
 		o.Direct = func(line []byte) {
@@ -107,5 +120,5 @@ func (p *Params) OpenLog(s *site.Params, program string, stderr bool) {
 			}
 		}
 	}
-	msg.Open(o)
+	return o
 }
