@@ -79,7 +79,7 @@ func main() {
 	load()
 	runInstances(words)
 	name := words[0]
-	openLog(name == "check")
+	openLog(forPeople[name])
 	checkPlaces()
 	unix.Umask(0o022)
 	warnOldDefaults(name)
@@ -105,6 +105,11 @@ var commands = map[string]func(args []string) int{
 	"status":                status,
 	"stop":                  stop,
 	"upgrade-configuration": upgradeConfiguration,
+}
+
+// forPeople are the commands whose messages are always shown as well as logged.
+var forPeople = map[string]bool{
+	"check": true, "set-permissions": true, "start": true, "start-fg": true, "upgrade-configuration": true,
 }
 
 func checkUser() {

@@ -125,8 +125,10 @@ func stop([]string) int {
 		}
 		msg.Info("waiting for the Postfix mail system to terminate")
 	}
+	conf.logParams.OpenFile(&conf.siteParams, "postfix-script", isTerminal(2)) // the log service goes too
 	msg.Warn("stopping the Postfix mail system with force")
 	sendSignal(-pid, unix.SIGKILL)
+	ended(stopPause)
 	return 0
 }
 
