@@ -38,10 +38,11 @@ const blank = " \t\r\n"
 // choose expands one of the two branches in "?{a}:{b}", "?a" or ":b".
 func (x *expansion) choose(out []byte, branches string, yes bool, whole string) ([]byte, error) {
 	if branches[0] == ':' {
-		if yes {
-			return out, nil
+		second, err := last(branches[1:], whole)
+		if err != nil || yes {
+			return out, err
 		}
-		return x.last(out, branches[1:], whole)
+		return x.text(out, second)
 	}
 	text := strings.TrimLeft(branches[1:], blank)
 	if !strings.HasPrefix(text, "{") {
@@ -58,25 +59,34 @@ func (x *expansion) choose(out []byte, branches string, yes bool, whole string) 
 	switch {
 	case rest != "" && rest[0] != ':':
 		return out, fmt.Errorf("bad macro syntax: \"${%s}\": a \":\" is wanted before %q", whole, rest)
-	case yes:
-		return x.text(out, strings.Trim(first, blank))
 	case rest == "":
-		return out, nil
+		if !yes {
+			first = ""
+		}
+		return x.text(out, first)
 	}
-	return x.last(out, rest[1:], whole)
+	second, err := last(rest[1:], whole)
+	if err != nil {
+		return out, err
+	}
+	if yes {
+		second = first
+	}
+	return x.text(out, second)
 }
 
-// last expands the branch that nothing may follow.
-func (x *expansion) last(out []byte, branch, whole string) ([]byte, error) {
+// last returns the branch that nothing may follow. Braces around it are
+// removed; the blanks in them belong to the branch.
+func last(branch, whole string) (string, error) {
 	text := strings.TrimLeft(branch, blank)
 	if !strings.HasPrefix(text, "{") {
-		return x.text(out, branch)
+		return branch, nil
 	}
 	inner, rest, ok := Group(text)
 	if !ok || strings.Trim(rest, blank) != "" {
-		return out, fmt.Errorf("bad macro syntax: \"${%s}\": text after the last }", whole)
+		return "", fmt.Errorf("bad macro syntax: \"${%s}\": text after the last }", whole)
 	}
-	return x.text(out, strings.Trim(inner, blank))
+	return inner, nil
 }
 
 // function expands ${name{text}}.
@@ -85,7 +95,7 @@ func (x *expansion) function(out []byte, name, argument string) ([]byte, error) 
 	if !ok || strings.Trim(rest, blank) != "" {
 		return out, fmt.Errorf("bad macro syntax: \"${%s%s}\"", name, argument)
 	}
-	text, err := x.text(nil, strings.Trim(inner, blank))
+	text, err := x.text(nil, inner)
 	if err != nil {
 		return out, err
 	}
@@ -106,11 +116,11 @@ func (x *expansion) comparison(out []byte, whole string) ([]byte, error) {
 	if !ok {
 		return out, fmt.Errorf("truncated macro reference: \"${%s}\"", whole)
 	}
-	l, err := x.text(nil, strings.Trim(left, blank))
+	l, err := x.text(nil, left)
 	if err != nil {
 		return out, err
 	}
-	r, err := x.text(nil, strings.Trim(right, blank))
+	r, err := x.text(nil, right)
 	if err != nil {
 		return out, err
 	}

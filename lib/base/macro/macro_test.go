@@ -24,7 +24,7 @@ func TestExpand(t *testing.T) {
 		{"$$a", "$a"}, {"$b", "11"}, {"$c$c", "<11><11>"}, {"$none!", "!"}, {"${none}", ""},
 		{"${a?yes}", "yes"}, {"${empty?yes}", ""}, {"${a:no}", ""}, {"${empty:no}", "no"}, {"${none:no}", "no"},
 		{"${blank:no}", "no"}, {"${a?$b}", "11"}, {"${a?{yes}:{no}}", "yes"}, {"${empty?{yes}:{no}}", "no"},
-		{"${empty ? { yes } : { no }}", "no"}, {"${a?{yes}}", "yes"}, {"${empty?{yes}}", ""}, {"${empty?{yes}:no}", "no"},
+		{"${empty ? { yes } : { no }}", " no "}, {"${{ a } == {a} ? {y} : {n}}", "n"}, {"${a?{yes}}", "yes"}, {"${empty?{yes}}", ""}, {"${empty?{yes}:no}", "no"},
 		{"${a? x }", " x "}, {"${empty: $a }", " 1 "}, {"${a?{${empty?{1}:{2}}}:{3}}s", "2s"},
 		{"${{$a} == {1} ? {y} : {n}}", "y"}, {"${{$ten} > {$nine}?{y}:{n}}", "y"}, {"${{x10} > {x9}?{y}:{n}}", "n"},
 		{"${{a}!={b}}", "true"}, {"${{a}=={b}}", ""}, {"${{a} < {b}:{n}}", ""}, {"${{b} <= {a}:{n}}", "n"}, {"${{2} >= {1}?{y}}", "y"},
@@ -45,7 +45,7 @@ func TestExpand(t *testing.T) {
 func TestErrors(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"$", "write $$"}, {"a $ b", "no name after"}, {"${a", "truncated"}, {"$(a}", "truncated"}, {"${}", "no name"},
-		{"${a b}", "neither"}, {"${a?{x}{y}}", "\":\" is wanted"}, {"${a?{x", "truncated"}, {"${empty?{x}:{y}z}", "after the last"},
+		{"${a b}", "neither"}, {"${a?{x}{y}}", "\":\" is wanted"}, {"${a?{x", "truncated"}, {"${empty?{x}:{y}z}", "after the last"}, {"${a?{x}:{y}z}", "after the last"},
 		{"${{a} == b}", "want {left}"}, {"${{a} ~ {b}}", "unknown operator"}, {"${{x} <level {1}}", "bad compatibility level"},
 		{"${{1} <level {1.2.3.4}}", "bad compatibility level"}, {"${{a}=={a} x}", "neither"},
 		{"$loop", "loop -> pool -> loop"}, {"$l0", "without bound"},
