@@ -16,11 +16,12 @@ import (
 )
 
 func check([]string) int {
-	if err := checkFatal(); err != nil {
+	err := checkFatal()
+	checkWarn() // also when that failed: this may be why
+	if err != nil {
 		msg.Error("%v", err)
 		return 1
 	}
-	checkWarn()
 	return 0
 }
 

@@ -68,11 +68,9 @@ func prepare() {
 		msg.Fatal("the Postfix mail system is already running")
 	}
 	if os.Remove(quickStartFile) != nil {
-		if err := checkFatal(); err != nil {
-			msg.Error("%v", err)
+		if check(nil) != 0 {
 			msg.Fatal("Postfix integrity check failed!")
 		}
-		checkWarn()
 	}
 	msg.Info("starting the Postfix mail system")
 }
