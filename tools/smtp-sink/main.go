@@ -1,0 +1,310 @@
+// Smtp-sink takes mail by SMTP or LMTP, and throws it away.
+//
+// # SYNOPSIS
+//
+//	smtp-sink [options] [inet:][host]:port backlog
+//	smtp-sink [options] unix:pathname backlog
+//
+// # DESCRIPTION
+//
+// Smtp-sink is a server for measurements and tests. One process serves all
+// clients and uses little of the machine itself. It can also refuse commands,
+// break off, and be slow, to see what a client does then; and it can write what
+// it gets to files.
+//
+// Commands in options are CONNECT, HELO, EHLO, LHLO, MAIL, RCPT, VRFY, DATA, ".",
+// RSET, NOOP and QUIT, in any case, separated by commas or blanks.
+//
+// # OPTIONS
+//
+//   - -4, -6: use IPv4, or IPv6, only.
+//   - -8: do not announce 8BITMIME.
+//   - -a: do not announce AUTH.
+//   - -A seconds: after DATA wait so long, answer 550, and read nothing more.
+//   - -b reply: what to say for -r (450 4.3.0 Error: command failed).
+//   - -B reply: what to say for -f (500 5.3.0 Error: command failed).
+//   - -c: show how many sessions, good-byes and messages there were.
+//   - -C: do not announce XCLIENT.
+//   - -d template: write each message to a file of its own. The name is the
+//     template, filled in by the rules of strftime(3), with a dot and a number
+//     in hexadecimal. Missing directories are made.
+//   - -D template: the same, but append messages to one file.
+//   - -e: do not announce ESMTP.
+//   - -E: do not announce ENHANCEDSTATUSCODES.
+//   - -f commands: refuse these with a 5xx reply. Implies -p.
+//   - -F: do not announce XFORWARD.
+//   - -h name: the host name in replies (smtp-sink).
+//   - -H seconds: wait so long after DATA before anything more is read.
+//   - -L: speak LMTP.
+//   - -m count: how many clients to serve at the same time (256).
+//   - -M count: end after so many messages.
+//   - -n count: end after so many sessions.
+//   - -N: do not announce DSN.
+//   - -p: do not announce PIPELINING.
+//   - -P: greet like a PIX firewall. Implies -e.
+//   - -q commands: disconnect instead of an answer.
+//   - -Q commands: answer 421 and disconnect.
+//   - -r commands: refuse these with a 4xx reply. Implies -p.
+//   - -R directory: change the root directory.
+//   - -s commands: log these.
+//   - -S text: put this in front of each message that is written to a file.
+//   - -t seconds: how long a client may be silent (100).
+//   - -T size: the size of TCP's windows.
+//   - -u user: run as this user.
+//   - -v: show what is said.
+//   - -w seconds: wait so long before the answer to DATA.
+//   - -W command:seconds[:odds]: wait so long before the answer to a command;
+//     with odds, as many times as it takes to draw a number below 100 that is at
+//     least as large.
+//
+// # FILES
+//
+// A file has the text of -S, then the header lines X-Client-Addr:,
+// X-Client-Proto:, X-Helo-Args:, X-Mail-Args:, X-Rcpt-Args: for each recipient,
+// and Received:, then the message and an empty line.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"postrider/lib/base/account"
+	"postrider/lib/base/msg"
+	"postrider/lib/base/option"
+)
+
+// settings are the options of the command line.
+type settings struct {
+	network    string
+	hidden     map[string]bool // keywords that are not announced
+	pix, lmtp  bool
+	abort      time.Duration // -A; negative: not wanted
+	softReply  string
+	hardReply  string
+	counter    bool
+	dump       string // -d or -D
+	append     bool   // -D
+	start      string
+	name       string
+	holdData   time.Duration
+	clients    int
+	messages   int
+	sessions   int
+	actions    map[string]action // by command
+	logged     map[string]bool
+	root, user string
+	timeout    time.Duration
+	window     int
+	verbose    bool
+	delays     map[string]delay
+}
+
+// An action is what happens instead of the usual answer.
+type action int
+
+const (
+	usual action = iota
+	refuseSoft
+	refuseHard
+	hangUp
+	closing // 421
+)
+
+// A delay before an answer.
+type delay struct {
+	time time.Duration
+	odds int
+}
+
+func main() {
+	msg.Open(msg.Options{Program: "smtp-sink", Stderr: true, Facility: "mail"})
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+	signal.Ignore(syscall.SIGPIPE)
+	o, rest := readOptions(os.Args[1:])
+	if len(rest) != 2 {
+		msg.Fatal("usage: smtp-sink [options] [host]:port or unix:pathname, backlog")
+	}
+	fds, err := listen(o, rest[0], number('b', rest[1], 1))
+	if err != nil {
+		msg.Fatal("%v", err)
+	}
+	if err := o.confine(); err != nil {
+		msg.Fatal("%v", err)
+	}
+	s := newSink(o)
+	if err := s.run(fds); err != nil {
+		msg.Fatal("%v", err)
+	}
+	if o.counter {
+		s.shown = time.Time{}
+		s.show()
+		fmt.Println()
+	}
+}
+
+// confine changes the root directory and the user.
+func (o *settings) confine() error {
+	var owner account.User
+	if o.user != "" {
+		var err error
+		if owner, err = account.Lookup(o.user); err != nil {
+			return fmt.Errorf("user %s: %w", o.user, err)
+		}
+	} else if os.Getuid() == 0 && o.root != "" {
+		return fmt.Errorf("-R needs -u as well, to give up privileges")
+	}
+	if o.root != "" {
+		if err := syscall.Chroot(o.root); err != nil {
+			return fmt.Errorf("chroot %s: %w", o.root, err)
+		}
+		if err := os.Chdir("/"); err != nil {
+			return err
+		}
+	}
+	if o.user == "" {
+		return nil
+	}
+	if err := syscall.Setgroups([]int{owner.GID}); err != nil {
+		return fmt.Errorf("setgroups: %w", err)
+	}
+	if err := syscall.Setresgid(owner.GID, owner.GID, owner.GID); err != nil {
+		return fmt.Errorf("setgid: %w", err)
+	}
+	if err := syscall.Setresuid(owner.UID, owner.UID, owner.UID); err != nil {
+		return fmt.Errorf("setuid: %w", err)
+	}
+	return nil
+}
+
+func readOptions(args []string) (*settings, []string) {
+	o := &settings{network: "tcp", hidden: map[string]bool{}, abort: -1, name: "smtp-sink", clients: 256,
+		softReply: "450 4.3.0 Error: command failed", hardReply: "500 5.3.0 Error: command failed",
+		actions: map[string]action{}, logged: map[string]bool{}, delays: map[string]delay{}, timeout: 100 * time.Second}
+	list, rest, err := option.Parse(args, "468aA:b:B:cCd:D:eEf:Fh:H:Lm:M:n:NpPq:Q:r:R:s:S:t:T:u:vw:W:")
+	if err != nil {
+		msg.Fatal("%v", err)
+	}
+	for _, opt := range list {
+		if !o.announce(opt.Letter) && !o.behave(opt.Letter, opt.Value) {
+			o.set(opt.Letter, opt.Value)
+		}
+	}
+	return o, rest
+}
+
+// announce takes the options about EHLO keywords.
+func (o *settings) announce(letter byte) bool {
+	keyword, ok := map[byte]string{'8': "8BITMIME", 'a': "AUTH", 'C': "XCLIENT", 'e': "ESMTP",
+		'E': "ENHANCEDSTATUSCODES", 'F': "XFORWARD", 'N': "DSN", 'p': "PIPELINING"}[letter]
+	if letter == 'P' {
+		o.pix, keyword, ok = true, "ESMTP", true
+	}
+	if ok {
+		o.hidden[keyword] = true
+	}
+	return ok
+}
+
+// behave takes the options about commands.
+func (o *settings) behave(letter byte, value string) bool {
+	act, ok := map[byte]action{'f': refuseHard, 'q': hangUp, 'Q': closing, 'r': refuseSoft}[letter]
+	if !ok && letter != 's' {
+		return false
+	}
+	for _, command := range strings.FieldsFunc(strings.ToUpper(value), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+		if letter == 's' {
+			o.logged[command] = true
+		} else {
+			o.actions[command] = act
+		}
+	}
+	if act == refuseHard || act == refuseSoft {
+		o.hidden["PIPELINING"] = true
+	}
+	return true
+}
+
+func (o *settings) set(letter byte, value string) {
+	switch letter {
+	case '4':
+		o.network = "tcp4"
+	case '6':
+		o.network = "tcp6"
+	case 'A':
+		o.abort = seconds(letter, value)
+	case 'b':
+		o.softReply = value
+	case 'B':
+		o.hardReply = value
+	case 'c':
+		o.counter = true
+	case 'd', 'D':
+		o.dump, o.append = value, letter == 'D'
+	case 'h':
+		o.name = value
+	case 'H':
+		o.holdData = seconds(letter, value)
+	case 'L':
+		o.lmtp = true
+	case 'm':
+		o.clients = number(letter, value, 1)
+	case 'M':
+		o.messages = number(letter, value, 1)
+	case 'n':
+		o.sessions = number(letter, value, 1)
+	case 'R':
+		o.root = value
+	case 'S':
+		text, err := strconv.Unquote(`"` + strings.ReplaceAll(value, `"`, `\"`) + `"`)
+		if err != nil {
+			msg.Fatal("option -S: bad escape in %q", value)
+		}
+		o.start = text
+	case 't':
+		o.timeout = seconds(letter, value)
+	case 'T':
+		o.window = number(letter, value, 1)
+	case 'u':
+		o.user = value
+	case 'v':
+		o.verbose = true
+	case 'w':
+		o.delays["DATA"] = delay{time: seconds(letter, value)}
+	case 'W':
+		o.setDelay(value)
+	}
+}
+
+func (o *settings) setDelay(value string) {
+	words := strings.Split(value, ":")
+	if len(words) < 2 || len(words) > 3 {
+		msg.Fatal("option -W: want command:seconds or command:seconds:odds, not %q", value)
+	}
+	d := delay{time: seconds('W', words[1])}
+	if len(words) == 3 {
+		if d.odds = number('W', words[2], 1); d.odds > 99 {
+			msg.Fatal("option -W: odds are between 1 and 99")
+		}
+	}
+	o.delays[strings.ToUpper(words[0])] = d
+}
+
+func seconds(letter byte, text string) time.Duration {
+	return time.Duration(number(letter, text, 0)) * time.Second
+}
+
+func number(letter byte, text string, least int) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least {
+		msg.Fatal("option -%c: want a number that is at least %d, not %q", letter, least, text)
+	}
+	return n
+}
