@@ -335,7 +335,7 @@ other_system() {
 	elif command -v rpm >/dev/null; then
 		package=$(rpm -qf --qf '%{NAME}' "$sendmail" 2>/dev/null || true)
 	fi
-	say "this machine has another mail system${package:+, package $package}; its commands are replaced:"
+	say "this machine has another mail system${package:+, package $package}; its commands are replaced (listed below)"
 	OTHER=${package:-other}
 }
 
@@ -411,6 +411,7 @@ arrived() {
 
 # REMOVING
 
+BACK=
 uninstall() {
 	local path type owner group mode flags name
 	if [ -z "$ROOT" ]; then
@@ -429,11 +430,13 @@ uninstall() {
 			if [ -e "$name$SUFFIX" ] || [ -L "$name$SUFFIX" ]; then
 				mv -f "$name$SUFFIX" "$name"
 				say "put back $name"
+				BACK=1
 			fi
 		done
 	done < <(items)
 	rmdir "$ROOT${VALUE[daemon_directory]}" 2>/dev/null || true
 	[ -n "$ROOT" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
+	[ -z "$BACK" ] || say "the mail system that was here before is back; start it when you want it"
 	say "kept: $ROOT$CONFIG, $ROOT${VALUE[queue_directory]} with all mail in it, $ROOT${VALUE[data_directory]}," \
 		"account ${VALUE[mail_owner]}, group ${VALUE[setgid_group]}"
 }
