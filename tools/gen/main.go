@@ -87,7 +87,7 @@ func generate(root string) ([]product, error) {
 	if err != nil {
 		return nil, err
 	}
-	declared, errs := src.declared()
+	declared, errs := src.declared(reference)
 	list := merge(declared, reference)
 	for _, err := range append(errs, reference.judge(list, declared)...) {
 		fmt.Fprintln(os.Stderr, "gen: warning:", err)

@@ -171,8 +171,21 @@ func formatPages(dir string) ([]product, error) {
 		}
 		n := int(number[0] - '0')
 		p := newPage(name, n)
-		p.doc(string(text))
+		p.doc(p.name(string(text)))
 		products = append(products, product{fmt.Sprintf("docs/man/man%d/%s.%d", n, name, n), p.Bytes()})
 	}
 	return products, nil
+}
+
+// name writes the section NAME, and returns the text after it.
+func (p *page) name(text string) string {
+	rest, found := strings.CutPrefix(text, "# NAME\n\n")
+	line, rest, _ := strings.Cut(rest, "\n")
+	name, summary, dash := strings.Cut(line, " - ")
+	if !found || !dash {
+		return text
+	}
+	p.heading("NAME")
+	fmt.Fprintf(p, "%s \\- %s\n", label(name), escape(summary))
+	return rest
 }

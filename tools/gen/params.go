@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -124,18 +125,21 @@ func (w *walker) walk(p *pkg, name string) {
 
 // declared returns all parameters of all programs, by name, under the names that
 // an administrator writes. Differing declarations of one name are errors.
-func (s *source) declared() (map[string]*parameter, []error) {
+func (s *source) declared(ref *reference) (map[string]*parameter, []error) {
 	all := make(map[string]*parameter)
 	var errs []error
+	said := make(map[string]bool)
 	add := func(p parameter, user string) {
 		known := all[p.name]
 		if known == nil {
 			all[p.name] = &p
 			known = &p
 		} else if known.fallback != p.fallback || known.kind != p.kind {
-			if known.place != p.place {
-				errs = append(errs, fmt.Errorf("%s is %q (%s) in %s and %q (%s) in %s",
-					p.name, known.fallback, known.kind, known.place, p.fallback, p.kind, p.place))
+			text := fmt.Sprintf("%s is %q (%s) in %s and %q (%s) in %s",
+				p.name, known.fallback, known.kind, known.place, p.fallback, p.kind, p.place)
+			if known.place != p.place && !said[text] {
+				said[text] = true
+				errs = append(errs, errors.New(text))
 			}
 		}
 		if user != "" && !slices.Contains(known.users, user) {
@@ -145,7 +149,7 @@ func (s *source) declared() (map[string]*parameter, []error) {
 	for _, program := range s.programs() {
 		for _, section := range s.sections(program) {
 			for _, p := range section.parameters {
-				for _, named := range p.names(program.command()) {
+				for _, named := range p.names(program.command(), ref) {
 					add(named, program.command())
 				}
 			}
@@ -155,7 +159,7 @@ func (s *source) declared() (map[string]*parameter, []error) {
 		for _, name := range s.packages[dir].order {
 			for _, it := range s.packages[dir].structs[name].items {
 				if it.parameter != nil {
-					for _, named := range it.parameter.names("") {
+					for _, named := range it.parameter.names("", ref) {
 						add(named, "")
 					}
 				}
@@ -165,21 +169,25 @@ func (s *source) declared() (map[string]*parameter, []error) {
 	return all, errs
 }
 
-// names returns the parameter under each name that it has: one for each
-// transport, and those of smtp(8) for lmtp(8) too.
-func (p *parameter) names(program string) []parameter {
+// names returns the parameter under each name that it has in Postfix: one for
+// each transport, and those of smtp(8) for lmtp(8) too.
+func (p *parameter) names(program string, ref *reference) []parameter {
 	one := *p
 	one.users = nil
 	if strings.Contains(p.name, "<transport>") {
 		var list []parameter
 		for _, transport := range transports {
-			list = append(list, one.renamed(transport, "<transport>", transport))
+			twin := one.renamed(transport, "<transport>", transport)
+			if _, known := ref.defaults[twin.name]; known {
+				list = append(list, twin)
+			}
 		}
 		return list
 	}
 	list := []parameter{one}
 	if program == "smtp" && strings.HasPrefix(p.name, "smtp_") {
-		if twin := one.renamed("lmtp", "smtp_", "lmtp_"); twin.name != "" {
+		twin := one.renamed("lmtp", "smtp_", "lmtp_")
+		if _, known := ref.defaults[twin.name]; known {
 			list = append(list, twin)
 		}
 	}
