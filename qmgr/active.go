@@ -167,11 +167,8 @@ func (q *manager) lost(m *message, err error) {
 	q.forget(m)
 }
 
-// reject sets a damaged file aside. Other trouble may pass.
+// reject sets a file aside that cannot be read: it must not hold up others.
 func (q *manager) reject(m *message, err error) {
-	if !errors.Is(err, errCorrupt) {
-		msg.Fatal("%s: %v", m.id, err)
-	}
 	msg.Warn("%s: %v", m.id, err)
 	q.setAside(m)
 }

@@ -81,7 +81,7 @@ func (q *manager) afterReport(m *message) {
 	}
 	lifetime := conf.MaximalQueueLifetime
 	if m.sender == "" {
-		lifetime = min(lifetime, conf.BounceQueueLifetime)
+		lifetime = conf.BounceQueueLifetime
 	}
 	switch {
 	case m.expire || m.age(q.now) > lifetime:
@@ -123,7 +123,7 @@ func (q *manager) warn(m *message) {
 
 // wait leaves the message for later: as long as it is old, within limits.
 func (q *manager) wait(m *message) {
-	delay := min(max(m.age(q.now), conf.MinimalBackoffTime), conf.MaximalBackoffTime)
+	delay := max(min(m.age(q.now), conf.MaximalBackoffTime), conf.MinimalBackoffTime)
 	err := queue.SetTime(queue.Active, m.id, q.now.Add(delay))
 	if err == nil {
 		err = queue.Rename(m.id, queue.Active, queue.Deferred)

@@ -70,6 +70,7 @@ func main() {
 		Name:    "qmgr",
 		Params:  &conf,
 		Limit:   server.OneProcess,
+		PreJail: check,
 		Serve:   server.Own(run),
 		Endless: true,
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"postrider/lib/base/attr"
 	"postrider/lib/base/msg"
 	"postrider/lib/daemon/server"
+	"postrider/lib/mail/mastercf"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/record"
 	"postrider/lib/service/rewrite"
@@ -88,7 +90,7 @@ func (q *manager) step() {
 	q.steps.Add(1)
 	more := q.feed()
 	q.dispatch()
-	q.flow.credit(q.tokens, !more)
+	q.flow.credit(q.tokens, q.incoming.scanner == nil)
 	q.tokens = 0
 	until := q.sched.Wake()
 	if more {
@@ -115,6 +117,31 @@ func (q *manager) ask(path, protocol string, request any, done func(attr.List, e
 
 // askLimit is how long a daemon may take to tell a sender something.
 const askLimit = 1000 * time.Second
+
+// check looks at all parameters before privileges are gone: those of each
+// transport, and those that must fit to each other.
+func check(p *server.Process) {
+	file, err := mastercf.ReadFile(filepath.Join(p.ConfigDirectory, "master.cf"))
+	if err != nil {
+		msg.Fatal("%v", err)
+	}
+	for _, e := range file.Entries {
+		if e.Type == "unix" {
+			limits(p.Settings, e.Name)
+		}
+	}
+	if conf.MessageRecipientLimit < conf.MessageActiveLimit {
+		msg.Warn("qmgr_message_recipient_limit is smaller than qmgr_message_active_limit - adjusting qmgr_message_recipient_limit")
+		conf.MessageRecipientLimit = conf.MessageActiveLimit
+	}
+	if conf.BounceQueueLifetime > conf.MaximalQueueLifetime {
+		msg.Warn("bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime")
+		conf.BounceQueueLifetime = conf.MaximalQueueLifetime
+	}
+	if p.Settings.Value("helpful_warnings") == "no" {
+		conf.ClogWarnTime = 0
+	}
+}
 
 // run is the life of the daemon.
 func run(p *server.Process) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"postrider/lib/base/msg"
@@ -253,13 +252,13 @@ type transportParams struct {
 // pendingDeliveries is how many requests of a transport may wait for an agent.
 const pendingDeliveries = 5
 
-// limits reads the parameters of one transport. Trouble with them was seen at
-// the start for the transports of master.cf; here it gets a warning and the
-// defaults.
+// limits reads the parameters of one transport. A mistake in them ends the
+// program, at its start for all transports in master.cf: mail is safe in the
+// queue.
 func limits(settings *param.Settings, transport string) sched.Limits {
 	var p transportParams
 	if err := settings.LoadTransport(&p, transport); err != nil {
-		msg.Warn("transport %s: %v", transport, err)
+		msg.Fatal("%v", err)
 	}
 	return sched.Limits{
 		Concurrency:       p.DestinationConcurrencyLimit,
@@ -285,7 +284,7 @@ func limits(settings *param.Settings, transport string) sched.Limits {
 func feedback(transport, kind, text string) sched.Feedback {
 	f, err := sched.ParseFeedback(text)
 	if err != nil {
-		msg.Warn("%s", fmt.Sprintf("parameter %s_destination_concurrency_%s_feedback: %v", transport, kind, err))
+		msg.Warn("%s_destination_concurrency_%s_feedback: ignoring malformed or unreasonable %v", transport, kind, err)
 	}
 	return f
 }

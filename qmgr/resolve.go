@@ -171,8 +171,13 @@ func (q *manager) add(m *message, r sched.Recipient, w way) {
 }
 
 // destinationKey tells destinations apart. When each recipient gets a delivery
-// of its own, recipients are destinations.
+// of its own, recipients are destinations. The next hop of the transports that
+// do not deliver is a text.
 func destinationKey(t *sched.Transport, nextHop, addr string) string {
+	if t.Name == conf.ErrorServiceName || t.Name == retryTransport {
+		return nextHop
+	}
+	nextHop = strings.ToLower(nextHop)
 	if t.Limits.EntryRecipients != 1 {
 		return nextHop
 	}
@@ -180,7 +185,7 @@ func destinationKey(t *sched.Transport, nextHop, addr string) string {
 	if conf.Address.RecipientDelimiter != "" {
 		local, _, _ = address.SplitExtension(local, conf.Address.RecipientDelimiter)
 	}
-	return local + "@" + nextHop
+	return strings.ToLower(local) + "@" + nextHop
 }
 
 // reroute finds something else for a recipient that cannot be delivered now.
