@@ -25,6 +25,9 @@ func open(t *testing.T, spec string, flags table.Flags) table.Table {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c, ok := tab.(io.Closer); ok {
+		t.Cleanup(func() { c.Close() })
+	}
 	return tab
 }
 

@@ -3,7 +3,14 @@ package all
 
 import (
 	_ "postrider/lib/base/table/cdb"
+	_ "postrider/lib/base/table/cidr"
+	_ "postrider/lib/base/table/compose"
+	_ "postrider/lib/base/table/environ"
+	_ "postrider/lib/base/table/fail"
 	_ "postrider/lib/base/table/hash"
 	_ "postrider/lib/base/table/inline"
+	_ "postrider/lib/base/table/regexp"
 	_ "postrider/lib/base/table/static"
+	_ "postrider/lib/base/table/texthash"
+	_ "postrider/lib/base/table/unix"
 )
