@@ -99,7 +99,7 @@ func generate(root string) ([]product, error) {
 	products := []product{
 		{"lib/mail/param/builtin.go", table},
 		{"conf/main.cf.default", defaultsFile(list)},
-		{"docs/status.md", statusFile(list, declared, reference)},
+		{"docs/status.md", statusFile(list, declared, reference, src.asked)},
 	}
 	pages, err := src.pages(list)
 	return append(products, pages...), err

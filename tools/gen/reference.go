@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"postrider/lib/base/macro"
 )
 
 // A reference is what Postfix has.
@@ -77,15 +79,20 @@ func (r *reference) judge(list []*parameter, declared map[string]*parameter) []e
 }
 
 // statusFile makes docs/status.md: what is known but not acted upon.
-func statusFile(list []*parameter, declared map[string]*parameter, ref *reference) []byte {
+func statusFile(list []*parameter, declared map[string]*parameter, ref *reference, asked map[string]bool) []byte {
 	var b bytes.Buffer
 	var unused, ours []string
+	for _, p := range declared {
+		for _, name := range macro.Names(p.fallback) {
+			asked[name] = true
+		}
+	}
 	for _, p := range list {
 		_, known := ref.defaults[p.name]
 		switch {
-		case declared[p.name] == nil:
+		case declared[p.name] == nil && !asked[p.name]:
 			unused = append(unused, "`"+p.name+"`")
-		case !known:
+		case !known && declared[p.name] != nil:
 			ours = append(ours, fmt.Sprintf("`%s` (%s)", p.name, p.place))
 		}
 	}

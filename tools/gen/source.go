@@ -24,6 +24,7 @@ type source struct {
 	root     string
 	packages map[string]*pkg // by folder below the root
 	complain func(format string, args ...any)
+	asked    map[string]bool // parameters that code asks for by name
 }
 
 // A pkg is what a package says about itself.
@@ -50,7 +51,7 @@ type item struct {
 // readSource parses all packages below root. A file that cannot be parsed, since
 // somebody is editing it, is left out with a warning.
 func readSource(root string, complain func(string, ...any)) (*source, error) {
-	s := &source{root: root, packages: make(map[string]*pkg), complain: complain}
+	s := &source{root: root, packages: make(map[string]*pkg), complain: complain, asked: make(map[string]bool)}
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -97,6 +98,8 @@ func (s *source) readFile(name, dir string) error {
 	imports := p.addImports(file)
 	ast.Inspect(file, func(node ast.Node) bool {
 		switch node := node.(type) {
+		case *ast.CallExpr:
+			s.readCall(node)
 		case *ast.TypeSpec:
 			if structure, ok := node.Type.(*ast.StructType); ok {
 				p.add(node.Name.Name, s.readStruct(fset, file, structure, dir, imports))
@@ -109,6 +112,19 @@ func (s *source) readFile(name, dir string) error {
 		return true
 	})
 	return nil
+}
+
+// readCall notes what settings.Value("name") asks for.
+func (s *source) readCall(call *ast.CallExpr) {
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || method.Sel.Name != "Value" || len(call.Args) != 1 {
+		return
+	}
+	if literal, ok := call.Args[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+		if name, err := strconv.Unquote(literal.Value); err == nil {
+			s.asked[name] = true
+		}
+	}
 }
 
 func generated(file *ast.File) bool { return ast.IsGenerated(file) }
