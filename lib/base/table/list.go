@@ -1,6 +1,8 @@
 package table
 
 import (
+	"io"
+
 	"postrider/lib/base/msg"
 	"postrider/lib/base/text"
 )
@@ -33,6 +35,16 @@ func OpenList(list string, flags Flags) (*List, error) {
 
 // Empty says whether no table is in the list.
 func (l *List) Empty() bool { return l == nil || len(l.tables) == 0 }
+
+// Close ends the use of the tables.
+func (l *List) Close() {
+	for _, t := range l.tables {
+		if c, ok := t.Table.(io.Closer); ok {
+			c.Close()
+		}
+	}
+	l.tables = nil
+}
 
 // Lookup asks one table after the other; the first that knows the key answers.
 // The search ends with an error when a table fails: what comes later in the list

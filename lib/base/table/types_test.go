@@ -102,6 +102,7 @@ func TestLookupPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer list.Close()
 	if value, _, _ := list.Lookup("a"); value != "pattern" {
 		t.Error(value)
 	}
