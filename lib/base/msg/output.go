@@ -118,7 +118,8 @@ func postlogOutput(o Options, tag string) Output {
 	sockets = append(sockets, s)
 	var stamp stamp
 	fallback := syslogOutput(tag, facility(o.Facility))
-	ident := " " + o.Host + " " + tag + "[" + strconv.Itoa(os.Getpid()) + "]: "
+	host, _, _ := strings.Cut(o.Host, ".")
+	ident := " " + host + " " + tag + "[" + strconv.Itoa(os.Getpid()) + "]: "
 	line := make([]byte, 0, 512)
 	s.send(nil) // connect now: a chroot jail puts the path out of reach
 	return func(level Level, text string) {
