@@ -103,6 +103,7 @@ func (m *message) headerDone() {
 	if maps.drop[name] {
 		return
 	}
+	h.seen[name] = true
 	c, hasAddresses := addressClass[name]
 	if !hasAddresses || m.context != rewrite.Local && conf.Rewrite.RemoteHeaderRewriteDomain == "" {
 		m.writeHeader(text)
@@ -120,7 +121,6 @@ func (m *message) headerDone() {
 
 // note remembers what matters about a header.
 func (m *message) note(name string, value []byte) {
-	m.header.seen[name] = true
 	if strings.HasPrefix(name, "resent-") {
 		m.header.resent = true
 	}
