@@ -25,6 +25,11 @@ type aliasTable struct {
 
 func openAliases() {
 	for _, name := range table.Direct(conf.AliasMaps) {
+		if strings.HasPrefix(name, "nis:") {
+			// It is in the default; systems without NIS have nothing there.
+			msg.Warn("%s: NIS lookups are disabled", name)
+			continue
+		}
 		t, err := table.OpenLater(name, table.FoldKey|table.NoSubstitute|table.NoProxy|table.NoUnauth)
 		if err != nil {
 			msg.Fatal("parameter alias_maps: %v", err)
@@ -60,7 +65,7 @@ func findAlias(name string) (value string, in aliasTable, found bool, err error)
 // there is no such alias, or when it stands in its own expansion: then the user
 // of that name is meant.
 func (t task) expandAlias(name string) (done, handled bool) {
-	if t.level > maxLevel {
+	if t.level >= maxLevel {
 		msg.Warn("alias database loop for %s", name)
 		return t.failed("5.4.6", "alias database loop for %s", name), true
 	}
@@ -170,7 +175,7 @@ func (t *task) quiet(list bool) {
 func (t task) expanded(list bool) bool {
 	o := agent.Outcome{Status: "2.0.0", Reason: "alias expanded", Action: "expanded"}
 	if list {
-		o.Action = "delivered"
+		o.Action, t.to.Original = "delivered", ""
 	}
 	if t.TraceOnly() {
 		return true

@@ -27,8 +27,8 @@ type Command struct {
 	Shell  string   // with Line: "/bin/bash -c"; always used when set
 	User   *asuser.User
 	Env    []string // complete environment, "name=value"; the program is searched in its PATH
-	Dir    string   // working directory, entered as the user
-	Chroot string   // root directory, entered before the rights are dropped
+	Dir    string   // working directory, entered as the user; ours when empty
+	Chroot string   // root directory, entered before the rights are dropped; working directory, too, unless Dir names one
 	Limit  time.Duration
 	Input  func(w io.Writer) error // writes standard input; nil: there is none
 	Output int                     // how many bytes of what is printed are kept
@@ -91,7 +91,7 @@ func (c Command) arguments() ([]string, error) {
 	return strings.Fields(c.Line), nil
 }
 
-func shell(line string) []string { return []string{"/bin/sh", "-c", line} }
+func shell(line string) []string { return []string{"sh", "-c", line} }
 
 // A process is a command that runs.
 type process struct {
@@ -176,6 +176,9 @@ const DefaultPath = "/usr/bin:/bin"
 // run with a larger one.
 func (c Command) fork(path string, args []string, files []*os.File) (child *os.Process, err error) {
 	attr := &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true, Chroot: c.Chroot}}
+	if c.Chroot != "" && c.Dir == "" {
+		attr.Dir = "/"
+	}
 	if attr.Env == nil {
 		attr.Env = []string{}
 	}

@@ -18,7 +18,7 @@ type Source struct {
 	modified time.Time
 }
 
-// Sourced is a table that has a file.
+// Sourced is a table that may have a file: Source is nil when it has none.
 type Sourced interface {
 	Source() *Source
 }
@@ -70,6 +70,9 @@ func (h *handle) changed() bool {
 	}
 	return !info.ModTime().Equal(h.source.modified) || info.Sys().(*syscall.Stat_t).Nlink == 0
 }
+
+// Source returns the file of the table, or nil when it has none.
+func (h *handle) Source() *Source { return h.source }
 
 // WarnWhenOlder warns when a database file is older than the text that it was
 // made from: somebody forgot to run postmap(1). A source that changed in this

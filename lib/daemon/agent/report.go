@@ -41,11 +41,7 @@ func (r *Reporter) sent(to *deliver.Recipient, relay string, o Outcome) bool {
 		word = "deliverable"
 	}
 	if r.traced() || to.Notify&dsn.NotifySuccess != 0 {
-		traced := o
-		if r.Flags&deliver.FlagTraceOnly == 0 {
-			traced.Reason = "delivery via " + relay + ": " + o.Reason
-		}
-		if err := r.log(r.Params.Bounce.TraceServiceName, to, orElse(o.Action, r.goodAction()), traced); err != nil {
+		if err := r.Trace(to, relay, o); err != nil {
 			return r.deferred(to, relay, Deferred("4.3.0", "%s: trace service failed", r.ID))
 		}
 	}
@@ -53,8 +49,7 @@ func (r *Reporter) sent(to *deliver.Recipient, relay string, o Outcome) bool {
 	return true
 }
 
-// Trace tells the sender what became of a recipient that stands for others,
-// without a line in the log.
+// Trace tells the sender what became of a recipient, without a line in the log.
 func (r *Reporter) Trace(to *deliver.Recipient, relay string, o Outcome) error {
 	o.Reason = "delivery via " + relay + ": " + o.Reason
 	return r.log(r.Params.Bounce.TraceServiceName, to, orElse(o.Action, r.goodAction()), o)
@@ -90,7 +85,9 @@ func (r *Reporter) bounced(to *deliver.Recipient, relay string, o Outcome) bool 
 
 func (r *Reporter) undeliverable(to *deliver.Recipient, relay string, o Outcome) bool {
 	if r.Flags&deliver.FlagUserProbe != 0 {
-		if err := r.log(r.Params.Bounce.TraceServiceName, to, "undeliverable", o); err != nil {
+		traced := o
+		traced.Action = "undeliverable"
+		if err := r.Trace(to, relay, traced); err != nil {
 			msg.Warn("%s: %v", r.ID, err)
 			return false
 		}

@@ -84,9 +84,12 @@ func notStarted(program string, c run.Command, err error) agent.Outcome {
 	if errors.As(err, &se) {
 		text = fmt.Sprintf("execvp %s: %s", se.Command, mailbox.Words(se.Err))
 	}
+	if c.Line == "" {
+		text = "pipe_command: " + text
+	}
 	msg.Error("%s", text)
 	text = program + ": fatal: " + text
-	return agent.Outcome{Status: "4.3.0", Reason: "temporary failure. Command output: " + text,
+	return agent.Outcome{Status: "4.3.0", Reason: "temporary failure. Command output: " + text + " ",
 		DiagType: "x-unix", DiagText: text}
 }
 

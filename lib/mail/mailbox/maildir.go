@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -110,11 +111,30 @@ func (d Dir) create(tmp string) (*os.File, error) {
 
 func (d Dir) make() error {
 	for _, name := range []string{"tmp", "new", "cur"} {
-		if err := os.MkdirAll(d.Path+name, 0o700); err != nil {
+		if err := d.makeAll(d.Path + name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeAll makes a folder, and those above it. They belong to the user's group
+// even where the system would give them the group of the folder above.
+func (d Dir) makeAll(path string) error {
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.makeAll(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, 0o700)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.Chown(path, -1, d.User.GID)
+	}
+	return err
 }
 
 func (d Dir) link(tmp, final string) error {

@@ -118,6 +118,8 @@ func (b Box) open() (f *os.File, created bool, err error) {
 		return f, created, nil
 	case errors.As(err, &unsafe):
 		err = &Trouble{"5.2.0", unsafe.Reason, err}
+	case created:
+		err = trouble(err, "cannot create file exclusively: %s", Words(err))
 	default:
 		err = trouble(err, "cannot open file: %s", Words(err))
 	}
