@@ -337,3 +337,21 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+// No text of main.cf makes the reader panic, and no value takes forever.
+func FuzzRead(f *testing.F) {
+	f.Add("a = $b\n b\n# c\nb=${a?{x}:{y}}\nx_count=7\n")
+	f.Add("x_on = ${{$x_count} <level {3} ? {yes} : {no}}\nx_name=$(x_name)\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s := New("/etc/postfix")
+		if err := s.parse("main.cf", strings.NewReader(text)); err != nil {
+			return
+		}
+		for _, name := range s.Names() {
+			s.Value(name)
+		}
+		var conf everything
+		s.Load(&conf)
+		s.LoadPrefixed(&conf, "x_", "y_")
+	})
+}
