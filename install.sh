@@ -193,7 +193,7 @@ give() {
 	elif [ "$(id -u)" = 0 ] && grep -q "^$owner:" /etc/passwd && grep -q "^$group:" /etc/group; then
 		chown "$owner:$group" "$path"
 	else
-		[ "$owner:$group" = root:root ] || NOTED+=("$owner:$group $mode ${path#"$ROOT"}")
+		[ "$owner:$group" = root:root ] || path=${path%.new} && NOTED+=("$owner:$group $mode ${path#"$ROOT"}") && path=$1
 		[ ${mode:0:1} != 2 ] || mode=0${mode:1} # never setgid for the wrong group
 	fi
 	chmod "$mode" "$path"

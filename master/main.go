@@ -97,11 +97,11 @@ func main() {
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
-	p, specs, err := m.configure()
-	if err != nil {
-		fatalLines(err)
+	p, err := m.parameters()
+	if err == nil {
+		err = m.adopt(p)
 	}
-	if err := m.adopt(p); err != nil {
+	if err != nil {
 		fatalLines(err)
 	}
 	if err := os.Chdir(conf.QueueDirectory); err != nil {
@@ -109,6 +109,10 @@ func main() {
 	}
 	if o.test {
 		testLock()
+	}
+	specs, err := m.read(p)
+	if err != nil {
+		fatalLines(err)
 	}
 	begin(m, specs)
 	m.run()

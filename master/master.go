@@ -35,6 +35,7 @@ type master struct {
 	services   map[string]*service
 	processes  map[int]*process
 	statusSeen bool // a status message came in this turn of the loop
+	hurry      bool // a service has lost its last free process
 }
 
 // newMaster prepares everything that does not come from master.cf.
@@ -136,38 +137,40 @@ func (m *master) run() {
 }
 
 // nap is how long master lets status messages gather. Under load it then reads
-// many at a time; a client that needs a new process waits no longer than this.
+// many at a time. It does not nap when the next client would need a new process.
 const nap = 2 * time.Millisecond
 
 func (m *master) rest() {
-	if m.statusSeen {
-		m.statusSeen = false
+	gather := m.statusSeen && !m.hurry
+	m.statusSeen, m.hurry = false, false
+	if gather {
 		unix.Nanosleep(&unix.Timespec{Nsec: int64(nap)}, nil)
 	}
 }
 
-// configure reads main.cf and master.cf. Nothing changes when it fails.
-func (m *master) configure() (*parameters, []spec, error) {
+// parameters reads main.cf.
+func (m *master) parameters() (*parameters, error) {
 	settings, err := param.Read(m.dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, warning := range append(settings.Warnings(), settings.OldNames()...) {
+	for _, warning := range settings.Warnings() {
 		msg.Warn("%s", warning)
 	}
 	var p parameters
 	if err := settings.Load(&p); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	m.settings = settings
+	return &p, nil
+}
+
+// read reads master.cf.
+func (m *master) read(p *parameters) ([]spec, error) {
 	if v4, v6 := p.Protocols(); !v4 && !v6 {
 		msg.Warn("all network protocols are disabled (inet_protocols = %s)", p.InetProtocols)
 		msg.Warn("disabling all type \"inet\" services in master.cf")
 	}
-	r := &reader{conf: &p, settings: settings, detached: !m.options.debug}
-	specs, err := r.read(filepath.Join(m.dir, "master.cf"))
-	if err != nil {
-		return nil, nil, err
-	}
-	m.settings = settings
-	return &p, specs, nil
+	r := &reader{conf: p, settings: m.settings, detached: !m.options.debug}
+	return r.read(filepath.Join(m.dir, "master.cf"))
 }

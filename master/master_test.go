@@ -140,10 +140,14 @@ func (r *rig) start() {
 		unix.Read(r.bell[0], make([]byte, 1))
 		(<-r.calls)()
 	})
-	p, specs, err := m.configure()
+	p, err := m.parameters()
 	if err == nil {
 		err = m.adopt(p)
 	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	specs, err := m.read(p)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -44,11 +44,17 @@ func (m *master) open(wanted spec) (*service, error) {
 // everything goes on as it was.
 func (m *master) reload() {
 	msg.Info("reload -- version %s, configuration %s", conf.MailVersion, m.dir)
-	p, specs, err := m.configure()
+	old := m.settings
+	p, err := m.parameters()
+	var specs []spec
+	if err == nil {
+		specs, err = m.read(p)
+	}
 	if err == nil {
 		err = m.adopt(p)
 	}
 	if err != nil {
+		m.settings = old
 		for line := range strings.Lines(err.Error()) {
 			msg.Error("%s", strings.TrimSuffix(line, "\n"))
 		}

@@ -68,7 +68,7 @@ func (s *service) review() {
 }
 
 func (s *service) watch() {
-	s.watching = true
+	s.watching, s.m.hurry = true, true
 	for _, k := range s.sockets {
 		if err := s.m.loop.watch(k.fd, s.clientWaits); err != nil {
 			msg.Fatal("service %s(%s): %v", s.name, s.kind, err)
