@@ -98,11 +98,12 @@ import (
 
 func main() {
 	agent.Main(agent.Agent{
-		Name:       "local",
-		Params:     &conf,
-		Privileged: true,
-		PreJail:    prepare,
-		Deliver:    deliverAll,
+		Name:         "local",
+		Params:       &conf,
+		Privileged:   true,
+		PreJail:      prepare,
+		StatusFilter: &conf.StatusFilter,
+		Deliver:      deliverAll,
 	})
 }
 

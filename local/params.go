@@ -21,6 +21,10 @@ var conf struct {
 	Detect  cleanup.Detect
 	Rewrite rewrite.Params
 
+	// Tables that replace the status code and the text of deliveries; see
+	// $default_delivery_status_filter.
+	StatusFilter string `param:"local_delivery_status_filter" default:"$default_delivery_status_filter"`
+
 	// COMPATIBILITY CONTROLS
 
 	// Tell users who are logged in and want to know that new mail is there.

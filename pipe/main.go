@@ -103,11 +103,12 @@ import (
 
 func main() {
 	agent.Main(agent.Agent{
-		Name:       "pipe",
-		Params:     &conf,
-		Privileged: true,
-		PreJail:    prepare,
-		Deliver:    deliverAll,
+		Name:         "pipe",
+		Params:       &conf,
+		Privileged:   true,
+		PreJail:      prepare,
+		StatusFilter: &conf.StatusFilter,
+		Deliver:      deliverAll,
 	})
 }
 

@@ -58,11 +58,12 @@ import (
 
 func main() {
 	agent.Main(agent.Agent{
-		Name:       "virtual",
-		Params:     &conf,
-		Privileged: true,
-		PreJail:    prepare,
-		Deliver:    deliverAll,
+		Name:         "virtual",
+		Params:       &conf,
+		Privileged:   true,
+		PreJail:      prepare,
+		StatusFilter: &conf.StatusFilter,
+		Deliver:      deliverAll,
 	})
 }
 

@@ -12,6 +12,10 @@ var conf struct {
 	Address address.Params
 	Mailbox mailbox.Params
 
+	// Tables that replace the status code and the text of deliveries; see
+	// $default_delivery_status_filter.
+	StatusFilter string `param:"virtual_delivery_status_filter" default:"$default_delivery_status_filter"`
+
 	// MAILBOX DELIVERY CONTROLS
 
 	// A folder that is put in front of all results of $virtual_mailbox_maps.

@@ -14,6 +14,7 @@ import (
 	"postrider/lib/base/attr"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
+	"postrider/lib/base/table"
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/dsn"
@@ -29,6 +30,12 @@ import (
 type Params struct {
 	server.Params
 	Report
+
+	// Tables that replace the status code and the text of deliveries:
+	// "5.1.1 text" is looked up and replaced by a line of the same form.
+	// Success cannot be made failure, nor the reverse. Agents have parameters
+	// of their own with this default.
+	DefaultStatusFilter string `param:"default_delivery_status_filter" default:""`
 }
 
 // Report are the parameters for recording what became of a recipient. The
@@ -63,20 +70,31 @@ type Agent struct {
 	PostJail   func(*server.Process)
 	LoadParams func(*param.Settings) error
 
+	// StatusFilter points to the parameter that names the tables which
+	// replace status codes and texts, when the agent has one.
+	StatusFilter *string
+
 	// Deliver delivers to all recipients of the request and calls Report for
 	// each. What it returns is empty, or says why the whole destination is
 	// in trouble, so that no more mail is sent there for a while.
 	Deliver func(*Request) deliver.Report
+
+	filter *table.List
 }
 
 func (p *Params) agentParams() *Params { return p }
 
-// Main runs the agent and never returns.
-func Main(a Agent) {
+func (a *Agent) params() *Params {
 	family, ok := a.Params.(interface{ agentParams() *Params })
 	if !ok {
 		msg.Panic("parameters of %s do not embed agent.Params", a.Name)
 	}
+	return family.agentParams()
+}
+
+// Main runs the agent and never returns.
+func Main(a Agent) {
+	a.params() // or panic at once
 	server.Main(server.Daemon{
 		Name:       a.Name,
 		Params:     a.Params,
@@ -85,11 +103,12 @@ func Main(a Agent) {
 			if a.PreJail != nil {
 				a.PreJail(p)
 			}
+			a.openFilter()
 		},
 		PostJail:   a.PostJail,
 		LoadParams: a.LoadParams,
 		Serve: server.Single(func(s *stream.Stream, c server.Client) {
-			serve(s, c, &a, family.agentParams())
+			Serve(s, c.Service, &a)
 		}),
 	})
 }
@@ -103,6 +122,7 @@ type Request struct {
 	Service    string      // name of the agent's service in master.cf
 
 	params *Params
+	filter *table.List
 	retry  bool
 }
 
@@ -116,8 +136,9 @@ type Recipient struct {
 // maxRecipients is the most that one request may have.
 const maxRecipients = 100_000
 
-// serve does one request.
-func serve(s *stream.Stream, c server.Client, a *Agent, p *Params) {
+// Serve does one request of a client, for a service with that name in
+// master.cf.
+func Serve(s *stream.Stream, service string, a *Agent) {
 	// A queue manager of ours sends the request at once; then greeting and
 	// answer go out together.
 	s.Prefetch()
@@ -129,7 +150,7 @@ func serve(s *stream.Stream, c server.Client, a *Agent, p *Params) {
 		}
 		return
 	}
-	r.params, r.Service = p, c.Service
+	r.params, r.filter, r.Service = a.params(), a.filter, service
 	if err := r.open(); err != nil {
 		if !errors.Is(err, os.ErrNotExist) {
 			msg.Fatal("open message %s: %v", r.QueueID, err)
@@ -252,7 +273,7 @@ func (r *Request) Record(to *Recipient, relay string, o Outcome) bool {
 // Reporter returns what records outcomes for this request.
 func (r *Request) Reporter() *Reporter {
 	return &Reporter{Params: &r.params.Report, ID: r.QueueID, Flags: r.Flags, Times: r.Times,
-		Timeout: r.params.IPCTimeout}
+		Timeout: r.params.IPCTimeout, Filter: r.filter}
 }
 
 // Done marks a recipient as finished in the queue file. The mail is at its

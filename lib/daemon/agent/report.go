@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/table"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/service/bounce"
@@ -21,11 +22,13 @@ type Reporter struct {
 	Flags   int // of the delivery request
 	Times   deliver.Times
 	Timeout time.Duration // for a conversation with bounce(8)
+	Filter  *table.List   // replaces status codes and texts; may be nil
 }
 
 // Record logs what became of a recipient, after bounce(8) has it on disk. It
 // returns false when the recipient must be tried again.
 func (r *Reporter) Record(to *deliver.Recipient, relay string, o Outcome) bool {
+	o = filtered(r.Filter, o)
 	switch o.Status.Class() {
 	case '2':
 		return r.sent(to, relay, o)
