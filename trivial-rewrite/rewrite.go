@@ -13,8 +13,8 @@ func standardForm(rule, external string) string {
 	if rule == rewrite.Local {
 		origin, domain = conf.Address.MyOrigin, conf.MyDomain
 	}
-	if external == "" {
-		return ""
+	if external == "" || external == `""` { // the null address, as stock cleanup(8) writes it
+		return external
 	}
 	return qualify(routes(stripRoute(external)), origin, domain)
 }
