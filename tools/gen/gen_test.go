@@ -60,9 +60,10 @@ type Params struct {
 
 // The struct is the table: all derived files come from it.
 func TestGenerate(t *testing.T) {
-	root := tree(t, map[string]string{"smtp/main.go": program, "lib/mail/family/family.go": shared})
+	root := tree(t, map[string]string{"smtp/main.go": program, "lib/mail/family/family.go": shared,
+		"lib/service/x/x.go": "// Package x asks.\npackage x\n\n// A Request is one.\ntype Request struct {\n\tBase\n\tName string `attr:\"name\"` // a|b\n}\n"})
 	stale, err := run(root, true)
-	if err != nil || len(stale) != 5 {
+	if err != nil || len(stale) != 6 {
 		t.Fatal(stale, err)
 	}
 	for name, wants := range map[string][]string{
@@ -78,6 +79,7 @@ func TestGenerate(t *testing.T) {
 			".TH SMTP 8", "smtp \\- delivers\n", ".SH \"SECURITY\"", "None: \\-v does not help, see \\fBpostconf(5)\\fR.",
 			".SS \"LIMITS\"", "\\fBsmtp_helo_x (1s)\\fR", "The name. .start of a line\n\\&'quoted' \\e text\n", "Older name: x_nom.",
 		},
+		"docs/protocols.md":        {"## x\n\nPackage x asks.\n\n### Request\n\nA Request is one.\n", "| (those of Base) | |  |\n| `name` | string | a\\|b |\n"},
 		"docs/man/man5/postconf.5": {"\\fBlmtp_lhlo_x (2s)\\fR", "The value of lmtp_lhlo_x", "unused."},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, name))

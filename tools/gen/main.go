@@ -1,6 +1,6 @@
 // Gen writes what is derived from the source: the table of parameters in
-// lib/mail/param/builtin.go, the manual pages in docs/man, conf/main.cf.default
-// and docs/status.md.
+// lib/mail/param/builtin.go, the manual pages in docs/man, conf/main.cf.default,
+// docs/protocols.md and docs/status.md.
 //
 // # USAGE
 //
@@ -101,6 +101,11 @@ func generate(root string) ([]product, error) {
 		{"conf/main.cf.default", defaultsFile(list)},
 		{"docs/status.md", statusFile(list, declared, reference, src.asked)},
 	}
+	messages, err := protocols(root)
+	if err != nil {
+		return nil, err
+	}
+	products = append(products, product{"docs/protocols.md", messages})
 	pages, err := src.pages(list)
 	return append(products, pages...), err
 }
