@@ -33,7 +33,11 @@ const program = `// Smtp delivers. It is
 // None: -v does not help, see postconf(5).
 package main
 
-import "postrider/lib/mail/family"
+import (
+	"time"
+
+	"postrider/lib/mail/family"
+)
 
 var conf struct {
 	family.Params
@@ -42,7 +46,7 @@ var conf struct {
 
 	// How long it takes. The value of smtp_helo_x
 	// is small.
-	HeloX int64 ` + "`param:\"smtp_helo_x\" default:\"1s\" default.lmtp:\"2s\"`" + `
+	HeloX time.Duration ` + "`param:\"smtp_helo_x\" default:\"1s\" default.lmtp:\"2s\"`" + `
 
 	Limit int ` + "`param:\"<transport>_limit\" default:\"$limit\" default.local:\"2\" min:\"1\"`" + ` // the limit
 }
@@ -68,7 +72,7 @@ func TestGenerate(t *testing.T) {
 	}
 	for name, wants := range map[string][]string{
 		"lib/mail/param/builtin.go": {
-			`{Name: "lmtp_lhlo_x", Default: "2s", Users: "smtp", Kind: Long}`,
+			`{Name: "lmtp_lhlo_x", Default: "2s", Users: "smtp", Kind: Time}`,
 			`{Name: "local_limit", Default: "2", Min: "1", Users: "smtp", Kind: Int}`,
 			`{Name: "smtp_limit", Default: "$limit", Min: "1", Users: "smtp", Kind: Int}`,
 			`{Name: "unused"}`, `{Name: "x_name", Default: "jim", Old: "x_nom", Users: "smtp"}`,
@@ -127,6 +131,10 @@ func TestJudge(t *testing.T) {
 		t.Error(errs)
 	}
 	errs = ref.judge(merge(declared, ref), declared)
+	bad := parameter{kind: "Time", fallback: "5x", min: "1s"}
+	if bad.valid() == nil {
+		t.Error("a bad default is accepted")
+	}
 	if len(errs) != 2 || !strings.Contains(errs[0].Error(), "unused has no text") || !strings.Contains(errs[1].Error(), `has default "no"`) {
 		t.Error(errs)
 	}

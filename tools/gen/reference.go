@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"postrider/lib/base/macro"
+	"postrider/lib/mail/param"
 )
 
 // A reference is what Postfix has.
@@ -70,12 +72,35 @@ func (r *reference) judge(list []*parameter, declared map[string]*parameter) []e
 		if p.text == "" {
 			errs = append(errs, fmt.Errorf("%s: parameter %s has no text", p.place, p.name))
 		}
+		if err := p.valid(); err != nil {
+			errs = append(errs, err)
+		}
 		if value, known := r.expected(p.name); known && value != p.fallback && !p.computed() {
 			errs = append(errs, fmt.Errorf("%s: parameter %s has default %q; that of Postfix is %q (tools/gen/changed.txt lists the wanted differences)",
 				p.place, p.name, p.fallback, value))
 		}
 	}
 	return errs
+}
+
+// valid checks that default and bounds are of the type of the parameter.
+func (p *parameter) valid() error {
+	for _, text := range []string{p.fallback, p.min, p.max} {
+		var err error
+		switch {
+		case strings.Contains(text, "$"), text == "" && (p.min == text || p.max == text):
+		case p.kind == "Int" || p.kind == "Long":
+			_, err = strconv.ParseInt(text, 10, 64)
+		case p.kind == "Bool":
+			_, err = param.ParseBool(text)
+		case p.kind == "Time":
+			_, err = param.ParseTime(text, p.fallback)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: parameter %s: %q: %w", p.place, p.name, text, err)
+		}
+	}
+	return nil
 }
 
 // statusFile makes docs/status.md: what is known but not acted upon.
