@@ -111,6 +111,8 @@ var (
 	finalDelivery bool // flag X
 
 	propagateGeneric bool // the extension of an address is kept
+	tlsAskedFor      bool // the level is set, not the default
+	tlsPolicies      bool // there are tables of levels
 
 	routes *router
 	tables lookupTables
@@ -138,6 +140,8 @@ func main() {
 // load reads smtp_* parameters or, for lmtp, the same ones as lmtp_*.
 func load(s *param.Settings) error {
 	propagateGeneric = slices.Contains(text.Split(s.Value("propagate_unmatched_extensions")), "generic")
+	_, tlsAskedFor = s.Get(paramName("smtp_tls_security_level"))
+	tlsPolicies = s.Value(paramName("smtp_tls_policy_maps")) != ""
 	if lmtp {
 		return s.LoadPrefixed(&conf, "smtp_", "lmtp_")
 	}

@@ -7,6 +7,7 @@ import (
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/port"
+	"postrider/lib/service/cleanup"
 )
 
 // conf holds the main.cf parameters of smtp(8) and lmtp(8). The program that is
@@ -16,6 +17,8 @@ var conf struct {
 	Address address.Params
 	Domains domains.Params
 	Ports   port.Params
+	Cleanup cleanup.Params
+	Detect  cleanup.Detect
 
 	// DESTINATIONS
 
@@ -83,6 +86,15 @@ var conf struct {
 	// "res_defnames" for the local domain when there is no dot,
 	// "res_dnsrch" for the search list.
 	DNSResolverOptions string `param:"smtp_dns_resolver_options" default:""`
+
+	// Tables that are asked with each DNS record, as text, before it is used:
+	// "name ttl IN type data". With the answer IGNORE the record is not
+	// used.
+	DNSReplyFilter string `param:"smtp_dns_reply_filter" default:""`
+
+	// Whether a server whose name is an alias gets the name that the alias
+	// stands for, in the log and for authentication and TLS.
+	CNAMEOverridesServername bool `param:"smtp_cname_overrides_servername" default:"no"`
 
 	// CONNECTIONS
 
@@ -215,6 +227,15 @@ var conf struct {
 	// Whether to send 8-bit text as it is to servers that do not announce
 	// 8BITMIME, instead of changing it to quoted-printable.
 	DisableMIMEOutputConversion bool `param:"disable_mime_output_conversion" default:"no"`
+
+	// TROUBLE
+
+	// The kinds of trouble that the postmaster gets mail about; here
+	// "protocol": the server gave an answer that should not be.
+	NotifyClasses string `param:"notify_classes" default:"resource, software"`
+
+	// Who gets it.
+	ErrorNoticeRecipient string `param:"error_notice_recipient" default:"postmaster"`
 
 	// TLS AND AUTHENTICATION
 

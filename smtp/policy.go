@@ -51,8 +51,11 @@ func warnOfMissing() {
 	switch {
 	case tlsRequired():
 		msg.Warn("TLS is not available yet: with %s = %s no mail can be sent", paramName("smtp_tls_security_level"), level)
-	case strings.EqualFold(level, "may"):
+	case strings.EqualFold(level, "may") && tlsAskedFor:
 		msg.Warn("TLS is not available yet: with %s = %s mail is sent without encryption", paramName("smtp_tls_security_level"), level)
+	}
+	if tlsPolicies {
+		msg.Warn("TLS is not available yet: %s is ignored", paramName("smtp_tls_policy_maps"))
 	}
 	if conf.SASLAuthEnable {
 		msg.Warn("authentication is not available yet: %s is ignored", paramName("smtp_sasl_auth_enable"))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/table"
 	"postrider/lib/base/text"
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/dsn"
@@ -100,7 +101,7 @@ func (r *router) domain(name string, loops bool) ([]target, *agent.Outcome) {
 	return nil, failure(mxStatus[dns.KindOf(err)], "%v", err)
 }
 
-var mxStatus = map[dns.Kind]dsn.Status{dns.Retry: "4.4.3", dns.Fail: "5.4.3", dns.Invalid: "5.4.4"}
+var mxStatus = map[dns.Kind]dsn.Status{dns.Retry: "4.4.3", dns.Fail: "5.4.3", dns.Invalid: "5.4.4", dns.Policy: "4.7.0"}
 
 func (r *router) exchangersOf(name string, exchangers []dns.MX, loops bool) ([]target, *agent.Outcome) {
 	var list []target
@@ -182,8 +183,9 @@ func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.O
 	var err error
 	why := earlier
 	if r.useDNS {
-		if addrs, err = r.askDNS(name); err == nil {
-			return targets(name, addrs), nil
+		server := name
+		if server, addrs, err = r.askDNS(name); err == nil {
+			return targets(server, addrs), nil
 		}
 		why = worse(earlier, failure(hostStatus[dns.KindOf(err)], "%v", err))
 		if dns.KindOf(err) != dns.NotFound {
@@ -199,15 +201,24 @@ func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.O
 	return nil, why
 }
 
-// askDNS asks the DNS alone, or also with the search list of the resolver.
-func (r *router) askDNS(name string) ([]netip.Addr, error) {
+// askDNS asks the DNS alone, or also with the search list of the resolver. It
+// gives the name that the server is to have, too.
+func (r *router) askDNS(name string) (server string, addrs []netip.Addr, err error) {
 	if r.searchNames {
-		return r.resolver.Search(name, r.family)
+		addrs, err = r.resolver.Search(name, r.family)
+		return name, addrs, err
 	}
-	return r.resolver.Addresses(name, r.family)
+	answer, err := r.resolver.Hosts(name, r.family)
+	for _, record := range answer.Records {
+		addrs = append(addrs, record.Addr)
+	}
+	if conf.CNAMEOverridesServername && err == nil {
+		return answer.Name, addrs, nil
+	}
+	return name, addrs, err
 }
 
-var hostStatus = map[dns.Kind]dsn.Status{dns.NotFound: "5.4.4", dns.Retry: "4.4.3", dns.Fail: "5.4.3", dns.Invalid: "5.4.4"}
+var hostStatus = map[dns.Kind]dsn.Status{dns.NotFound: "5.4.4", dns.Retry: "4.4.3", dns.Fail: "5.4.3", dns.Invalid: "5.4.4", dns.Policy: "4.7.0"}
 
 // worse joins two reasons: the text of the later one, but "try again" if one of
 // them says so.
@@ -312,8 +323,34 @@ func newRouter() (*router, error) {
 		return nil, err
 	}
 	r.own = append(r.own, proxies...)
-	r.resolver, err = dns.New(dns.Options{Secure: strings.EqualFold(conf.DNSSupportLevel, "dnssec")})
+	drop, err := replyFilter()
+	if err != nil {
+		return nil, err
+	}
+	r.resolver, err = dns.New(dns.Options{Secure: strings.EqualFold(conf.DNSSupportLevel, "dnssec"), Drop: drop})
 	return r, err
+}
+
+// replyFilter makes the filter of DNS records, or nil.
+func replyFilter() (func(string) (bool, error), error) {
+	if conf.DNSReplyFilter == "" {
+		return nil, nil
+	}
+	list, err := table.OpenList(conf.DNSReplyFilter, table.FoldKey|table.FoldPattern)
+	if err != nil {
+		return nil, fmt.Errorf("parameter %s: %w", paramName("smtp_dns_reply_filter"), err)
+	}
+	return func(record string) (bool, error) {
+		found, ok, err := list.Lookup(record)
+		if err != nil || !ok {
+			return false, err
+		}
+		if !strings.EqualFold(found, "IGNORE") {
+			return false, fmt.Errorf("unknown DNS filter action: %q", found)
+		}
+		msg.Info("ignoring DNS RR: %s", record)
+		return true, nil
+	}, nil
 }
 
 // hostLookup takes over how to look up hosts.

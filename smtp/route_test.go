@@ -42,6 +42,7 @@ many6.example.com.    AAAA 2001:db8::12
 many6.example.com.    AAAA 2001:db8::13
 many6.example.com.    AAAA 2001:db8::14
 many6.example.com.    AAAA 2001:db8::15
+alias.example.com.    CNAME b.example.com.
 xn--bcher-kva.example. A 192.0.2.6
 `
 
@@ -165,6 +166,17 @@ func TestRouteMethods(t *testing.T) {
 		if got := route(t, r, nexthop); got != want {
 			t.Errorf("%s: got %s", nexthop, got)
 		}
+	}
+}
+
+func TestCNAME(t *testing.T) {
+	r := testRouter(t, "inet_protocols=ipv4")
+	if got := route(t, r, "[alias.example.com]"); got != "alias.example.com[192.0.2.2]:25" {
+		t.Errorf("got %s", got)
+	}
+	r = testRouter(t, "inet_protocols=ipv4", "smtp_cname_overrides_servername=yes")
+	if got := route(t, r, "[alias.example.com]"); got != "b.example.com[192.0.2.2]:25" {
+		t.Errorf("with override: got %s", got)
 	}
 }
 

@@ -21,6 +21,7 @@ type session struct {
 	dead  bool // nothing more will come of it: no QUIT
 
 	features
+	*transcript
 }
 
 // features are what the server announced in its answer to EHLO.
@@ -43,6 +44,9 @@ type features struct {
 func newSession(t target, conn stream.Conn, id string) *session {
 	s := &session{target: t, Stream: shared, id: id}
 	s.Reset(conn)
+	if wantTranscript() {
+		s.transcript = &transcript{}
+	}
 	s.replies = dialogue.Reader{Stream: s.Stream, Junk: s.junk, Filter: s.filter}
 	return s
 }
@@ -71,6 +75,7 @@ func (s *session) ask(command string, limit time.Duration) (dialogue.Reply, erro
 // address contains.
 func (s *session) say(command string) {
 	msg.Debug("> %s: %s", s.relay(), command)
+	s.transcript.add("Out: ", command)
 	s.WriteString(strings.NewReplacer("\r", " ", "\n", " ").Replace(command))
 	s.WriteString("\r\n")
 }
@@ -83,6 +88,10 @@ func (s *session) reply() (dialogue.Reply, error) {
 	}
 	for _, line := range reply.Lines {
 		msg.Debug("< %s: %s", s.relay(), line)
+		s.transcript.add("In:  ", line)
+	}
+	if err == nil || len(reply.Lines) > 0 {
+		s.transcript.check(reply.Code)
 	}
 	return reply, err
 }
@@ -118,6 +127,7 @@ func (s *session) filter(line string) string {
 
 // quit ends the conversation politely, as far as there is one.
 func (s *session) quit() {
+	defer s.transcript.mail(s)
 	defer s.Close()
 	if s.dead {
 		return

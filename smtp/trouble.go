@@ -26,6 +26,10 @@ func (s *session) refusal(reply dialogue.Reply, format string, args ...any) *age
 
 // said makes a report of a refused command.
 func (s *session) said(reply dialogue.Reply, st stage) *agent.Outcome {
+	if reply.Code == 530 && conf.SASLAuthEnable {
+		// The server wants what we cannot do yet: no reason to return mail.
+		reply.Status = reply.Status.WithClass('4')
+	}
 	return s.refusal(reply, "host %s said: %s (in reply to %s)", s.name(), reply.Text(), st.command)
 }
 

@@ -98,6 +98,10 @@ type Options struct {
 	// NoEDNS asks with plain messages as of RFC 1035, which limits an answer
 	// over UDP to 512 bytes.
 	NoEDNS bool
+
+	// Drop may throw records away before anybody sees them. It gets a record
+	// as text: "example.com. 300 IN MX 10 mx.example.com.".
+	Drop func(record string) (bool, error)
 }
 
 // A Resolver asks name servers.
@@ -106,6 +110,7 @@ type Resolver struct {
 	hosts  hosts
 	secure bool
 	edns   bool
+	drop   func(string) (bool, error)
 
 	first atomic.Uint32 // the server to begin with: the last one that answered
 }
@@ -127,7 +132,7 @@ func New(o Options) (*Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Resolver{conf: conf, hosts: table, secure: o.Secure, edns: !o.NoEDNS}, nil
+	return &Resolver{conf: conf, hosts: table, secure: o.Secure, edns: !o.NoEDNS, drop: o.Drop}, nil
 }
 
 // String gives the name of a type as in a zone file.

@@ -209,6 +209,23 @@ func TestSecure(t *testing.T) {
 	}
 }
 
+func TestDrop(t *testing.T) {
+	var seen []string
+	drop := func(record string) (bool, error) {
+		seen = append(seen, record)
+		return strings.Contains(record, "a.example.com. 300 IN A ") || strings.Contains(record, " 10 a.example.com."), nil
+	}
+	r := resolver(t, Options{Drop: drop}, start(t, records).Addr)
+	list, err := r.MX("example.com")
+	if err != nil || len(list) != 1 || list[0].Host != "b.example.com" {
+		t.Errorf("got %v, %v (%q)", list, err, seen)
+	}
+	_, err = r.Lookup("a.example.com", TypeA)
+	if KindOf(err) != Policy || err.Error() != "Error looking up name=a.example.com type=A: DNS reply filter drops all results" {
+		t.Errorf("got %v (%q)", err, seen)
+	}
+}
+
 func TestTXT(t *testing.T) {
 	r := resolver(t, Options{}, start(t, records).Addr)
 	texts, err := r.TXT("example.com")

@@ -15,6 +15,7 @@ const (
 	Retry         // no answer now: ask again later
 	Fail          // the servers will not answer this
 	Invalid       // the answer holds no usable data
+	Policy        // the filter of answers left nothing
 )
 
 // An Error says why a lookup gave no answer. Its text is the one that people
@@ -64,6 +65,16 @@ func refused(name string, t Type) *Error { return failed(Fail, name, t, "Non-rec
 func malformed(name string, t Type) *Error {
 	return &Error{Kind: Invalid, Name: name, Type: t,
 		Text: fmt.Sprintf("Name service error for name=%s type=%s: Malformed or unexpected name server reply", name, t)}
+}
+
+func filtered(name string, t Type) *Error {
+	return &Error{Kind: Policy, Name: name, Type: t,
+		Text: fmt.Sprintf("Error looking up name=%s type=%s: DNS reply filter drops all results", name, t)}
+}
+
+func badFilter(name string, t Type, err error) *Error {
+	return &Error{Kind: Retry, Name: name, Type: t,
+		Text: fmt.Sprintf("Error looking up name=%s type=%s: DNS reply filter: %v", name, t, err)}
 }
 
 func nullMX(name string) *Error {

@@ -70,7 +70,7 @@ func worse(a, b error) error {
 		switch KindOf(err) {
 		case Retry:
 			return 3
-		case Fail, Invalid, NullMX:
+		case Fail, Invalid, NullMX, Policy:
 			return 2
 		case NotFound:
 			return 1

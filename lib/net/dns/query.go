@@ -29,8 +29,14 @@ func (r *Resolver) Lookup(name string, t Type) (Answer, error) {
 		if name, ends = endOfChain(reply.Answer, name, t); !ends {
 			break
 		}
-		records, bad := collect(reply.Answer, name, t)
+		list, dropped, err := r.filter(reply.Answer, name, t)
+		if err != nil {
+			return Answer{}, badFilter(asked, t, err)
+		}
+		records, bad := collect(list, name, t)
 		switch {
+		case len(records) == 0 && dropped:
+			return Answer{}, filtered(asked, t)
 		case len(records) == 1 && t == TypeMX && records[0].Host == "":
 			return Answer{}, nullMX(asked)
 		case len(records) > 0:
@@ -45,6 +51,28 @@ func (r *Resolver) Lookup(name string, t Type) (Answer, error) {
 		}
 	}
 	return Answer{}, loop(asked, t)
+}
+
+// filter throws away what nobody is to see of an answer, and tells whether there
+// was such.
+func (r *Resolver) filter(list []mdns.RR, name string, t Type) (kept []mdns.RR, dropped bool, err error) {
+	if r.drop == nil {
+		return list, false, nil
+	}
+	for _, rr := range list {
+		if h := rr.Header(); Type(h.Rrtype) == t && sameName(h.Name, name) {
+			drop, err := r.drop(strings.ReplaceAll(rr.String(), "\t", " "))
+			if err != nil {
+				return nil, false, err
+			}
+			if drop {
+				dropped = true
+				continue
+			}
+		}
+		kept = append(kept, rr)
+	}
+	return kept, dropped, nil
 }
 
 // endOfChain follows the aliases that are in the answer itself, and tells
