@@ -65,6 +65,31 @@ func TestList(t *testing.T) {
 	}
 }
 
+// Every program of the source tree is in the list.
+func TestListHasAllPrograms(t *testing.T) {
+	settings := param.New("/etc/postfix")
+	list, err := readList("../../conf/files", settings.Expand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{"gen": true} // for developers
+	for _, i := range list {
+		if i.kind == "p" {
+			listed[filepath.Base(i.path)] = true
+		}
+	}
+	for _, pattern := range []string{"../../*/main.go", "../*/main.go"} {
+		names, _ := filepath.Glob(pattern)
+		for _, name := range names {
+			text, _ := os.ReadFile(name)
+			program := filepath.Base(filepath.Dir(name))
+			if strings.Contains(string(text), "\npackage main\n") && !listed[program] {
+				t.Errorf("program %s is not in conf/files", program)
+			}
+		}
+	}
+}
+
 func TestBadList(t *testing.T) {
 	for _, text := range []string{"/x d root root 0755", "/x z root root 0755 -", "/x d root root 09 -", "/x"} {
 		path := filepath.Join(t.TempDir(), "files")
