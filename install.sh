@@ -354,15 +354,29 @@ report_replaced() {
 
 # STARTING
 
+# port_taken: whether some program listens on the port for mail.
+port_taken() {
+	awk '$2 ~ /:0019$/ && $4 == "0A" { found = 1 } END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# stop_others: a mail system that runs with the same queue is stopped, whether it
+# is ours or not. Another one is for the administrator to stop.
+stop_others() {
+	if "${VALUE[command_directory]}/postfix" status >/dev/null 2>&1; then
+		"${VALUE[command_directory]}/postfix" stop
+	fi
+	if port_taken; then
+		die "another program listens on port 25; stop and disable it (such as: systemctl disable --now exim4), then run this again"
+	fi
+}
+
 start_system() {
+	stop_others
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
 		systemctl enable postfix.service
 		systemctl restart postfix.service || { systemctl status --no-pager postfix.service || true; die "the mail system did not start"; }
 		return
-	fi
-	if "${VALUE[command_directory]}/postfix" status >/dev/null 2>&1; then
-		"${VALUE[command_directory]}/postfix" stop
 	fi
 	if "${VALUE[command_directory]}/postfix" start; then return; fi
 	log_lines 'postfix/' | tail -20
