@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -42,6 +44,9 @@ type changer struct {
 	stdin  *bufio.Scanner
 	queues []queue.Name // limits where to look
 	counts map[string]int
+	at     directories
+	logged *logNames // nil: not known
+	sure   bool      // and it is right for the message at hand
 }
 
 // places are the queues to look into.
@@ -77,7 +82,7 @@ func (c *changer) one(op byte, id string) error {
 	}
 	for range 2 {
 		for _, name := range c.places(actions[op]) {
-			if _, err := queue.Stat(name, id); err != nil {
+			if !c.ready(name, id) {
 				continue
 			}
 			if gone, err := c.apply(op, name, id, true); err != nil || !gone {
@@ -100,10 +105,7 @@ func (c *changer) apply(op byte, name queue.Name, id string, aloud bool) (gone b
 		return false, err
 	}
 	if changed {
-		if c.counts == nil {
-			c.counts = map[string]int{}
-		}
-		c.counts[a.count]++
+		c.add(a.count, 1)
 		if aloud {
 			msg.Info("%s: %s", id, said[op])
 		}
@@ -120,37 +122,91 @@ func (c *changer) everything(op byte) error {
 		msg.Debug("queue: %s", name)
 		// An action may put files into the directory that is scanned, so
 		// the names are collected first.
-		var ids []string
-		for id, err := range name.Scan() {
-			if err != nil {
-				return err
-			}
-			ids = append(ids, id)
+		ids, err := scan(name)
+		if err != nil {
+			return err
 		}
-		for _, id := range ids {
-			if _, err := queue.Stat(name, id); err != nil {
-				continue
-			}
-			if _, err := c.apply(op, name, id, false); err != nil {
+		if op == 'd' {
+			if c.logged, err = takeLogs(); err != nil {
 				return err
 			}
+		}
+		if err := c.several(op, name, ids); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// logs are the directories of logs about messages.
-var logs = []queue.Name{queue.Bounce, queue.Defer, queue.Trace}
+func scan(name queue.Name) (ids []string, err error) {
+	for id, err := range name.Scan() {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// several acts on many messages. The time goes into directories, and each hash
+// directory can be changed at the same time as another, so the list is cut into
+// runs of neighbours.
+func (c *changer) several(op byte, name queue.Name, ids []string) error {
+	const fewest = 500 // worth a worker
+	workers := max(1, min(runtime.NumCPU(), len(ids)/fewest))
+	share := (len(ids) + workers - 1) / workers
+	errs := make([]error, workers)
+	parts := make([]changer, workers)
+	var wait sync.WaitGroup
+	for i := range workers {
+		parts[i].logged = c.logged
+		part := ids[min(i*share, len(ids)):min((i+1)*share, len(ids))]
+		wait.Go(func() {
+			for _, id := range part {
+				if !parts[i].ready(name, id) {
+					continue
+				}
+				if _, errs[i] = parts[i].apply(op, name, id, false); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	for i := range parts {
+		for what, n := range parts[i].counts {
+			c.add(what, n)
+		}
+		parts[i].at.close()
+	}
+	return errors.Join(errs...)
+}
+
+func (c *changer) ready(name queue.Name, id string) bool {
+	st, err := c.at.stat(name, id)
+	c.sure = c.logged != nil && name != queue.Active && !c.logged.stale(st)
+	return err == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG && queue.Ready(st.Mode)
+}
+
+func (c *changer) add(what string, n int) {
+	if c.counts == nil {
+		c.counts = map[string]int{}
+	}
+	c.counts[what] += n
+}
 
 // remove deletes a message. Its logs go first: left over, they would come up
 // with another message that gets the same ID.
 func (c *changer) remove(name queue.Name, id string) (bool, error) {
 	for _, log := range logs {
-		if err := queue.Remove(log, id); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if c.sure && !c.logged.names[log][id] {
+			continue
+		}
+		if err := c.at.remove(log, id); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return false, err
 		}
 	}
-	return true, queue.Remove(name, id)
+	return true, c.at.remove(name, id)
 }
 
 // requeue moves a message to where mail comes from. Its mode tells pickup(8)

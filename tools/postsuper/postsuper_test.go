@@ -321,3 +321,36 @@ func BenchmarkDelete(b *testing.B) {
 		}
 	}
 }
+
+// Removing many messages takes their logs along, whether the messages are old
+// or have just come.
+func TestDeleteMany(t *testing.T) {
+	setup(t)
+	for _, age := range []time.Duration{time.Hour, 0} {
+		for i := range 3000 {
+			id := fmt.Sprintf("%05X%X", i*331%0x100000, i)
+			write(t, queue.Path(queue.Deferred, id), 0o700)
+			for n, log := range logs {
+				if i%(n+2) == 0 {
+					write(t, queue.Path(log, id), 0o600)
+				}
+			}
+		}
+		write(t, "bounce/0OTHER", 0o600)
+		c := changer{logged: nil}
+		ids, err := scan(queue.Deferred)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.logged, err = takeLogs(); err != nil {
+			t.Fatal(err)
+		}
+		c.logged.taken = c.logged.taken.Add(age)
+		if err := c.several('d', queue.Deferred, ids); err != nil || c.counts["Deleted"] != 3000 {
+			t.Error(err, c.counts)
+		}
+		if got := tree(t); got != "bounce/0OTHER:600" {
+			t.Errorf("files left: %.200s", got)
+		}
+	}
+}

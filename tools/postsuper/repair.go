@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"postrider/lib/base/msg"
 	"postrider/lib/mail/queue"
 )
@@ -78,17 +80,19 @@ func (r *repairs) run(queues []queue.Name) error {
 
 // directory repairs a directory and those below it.
 func (r *repairs) directory(name queue.Name, path string, now time.Time) error {
-	entries, err := os.ReadDir(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
+	dir, entries, err := readDirectory(path)
 	if err != nil {
 		return err
 	}
+	defer dir.Close()
 	for _, e := range entries {
 		below := path + "/" + e.Name()
 		if !e.IsDir() {
-			if err := r.file(name, below, e.Name(), now); err != nil {
+			var st unix.Stat_t
+			if unix.Fstatat(int(dir.Fd()), e.Name(), &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				continue // gone meanwhile
+			}
+			if err := r.file(name, below, e.Name(), &st, now); err != nil {
 				return err
 			}
 			continue
@@ -118,11 +122,7 @@ func hashDirectory(name queue.Name, path string) bool {
 }
 
 // file repairs one file.
-func (r *repairs) file(name queue.Name, path, id string, now time.Time) error {
-	var st syscall.Stat_t
-	if err := syscall.Lstat(path, &st); err != nil {
-		return nil // gone meanwhile
-	}
+func (r *repairs) file(name queue.Name, path, id string, st *unix.Stat_t, now time.Time) error {
 	messages := slices.Contains(withMessages, name)
 	switch {
 	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
@@ -141,7 +141,7 @@ func (r *repairs) file(name queue.Name, path, id string, now time.Time) error {
 	case !messages:
 		return place(name, path, id)
 	}
-	return r.message(name, path, id, &st)
+	return r.message(name, path, id, st)
 }
 
 func remove(path string) error {
@@ -160,7 +160,7 @@ func temporary(name string) bool {
 }
 
 // message gives a file the name that goes with its inode, and its logs too.
-func (r *repairs) message(name queue.Name, path, id string, st *syscall.Stat_t) error {
+func (r *repairs) message(name queue.Name, path, id string, st *unix.Stat_t) error {
 	long := queue.LongID(id)
 	inode, ok := queue.Inode(id)
 	created, ok2 := queue.Created(id)
@@ -255,13 +255,11 @@ func finish(name queue.Name) (found bool, err error) {
 // walk calls f for all files in a directory and in those with names of one
 // character below it.
 func walk(path string, f func(path, name string) error) error {
-	entries, err := os.ReadDir(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
+	dir, entries, err := readDirectory(path)
 	if err != nil {
 		return err
 	}
+	defer dir.Close()
 	for _, e := range entries {
 		below := path + "/" + e.Name()
 		switch {
@@ -275,4 +273,17 @@ func walk(path string, f func(path, name string) error) error {
 		}
 	}
 	return nil
+}
+
+// readDirectory returns what is in a directory; nothing when there is none.
+func readDirectory(path string) (*os.File, []os.DirEntry, error) {
+	dir, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := dir.ReadDir(-1)
+	return dir, entries, err
 }
