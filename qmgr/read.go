@@ -139,7 +139,7 @@ func (r *fileReader) recipient(t record.Type, address string) (end bool, err err
 		recipient.Address, recipient.Offset = address, r.Offset()
 		r.recipients = append(r.recipients, recipient)
 	}
-	if len(r.recipients) < r.limit || int64(m.seen) >= m.sizes.Recipients {
+	if len(r.recipients) < r.limit || int64(m.seen) == m.sizes.Recipients {
 		return false, nil
 	}
 	m.next = r.Tell()

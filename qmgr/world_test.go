@@ -287,7 +287,6 @@ type mail struct {
 
 // put writes a message and returns its queue ID.
 func (w *world) put(in queue.Name, m mail) string {
-	w.t.Helper()
 	if m.created.IsZero() {
 		m.created = time.Now()
 	}
@@ -331,16 +330,16 @@ func (w *world) put(in queue.Name, m mail) string {
 	}
 	f, err := queue.Create(queue.Incoming, 1)
 	if err != nil {
-		w.t.Fatal(err)
+		panic(err)
 	}
 	f.Write(all)
 	if err := f.Commit(m.mode); err != nil {
-		w.t.Fatal(err)
+		panic(err)
 	}
 	f.Close()
 	if in != queue.Incoming {
 		if err := queue.Rename(f.ID, queue.Incoming, in); err != nil {
-			w.t.Fatal(err)
+			panic(err)
 		}
 	}
 	return f.ID
