@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/record"
 )
@@ -57,9 +58,12 @@ var reader = record.NewReader(nil)
 // unreadable sets a damaged queue file aside. The connection ends without the
 // last dot, so that the server forgets what it got.
 func (t *transaction) unreadable(err error) error {
-	t.d.req.Corrupt(err)
+	corrupt(t.d.req, err)
 	return errLocal
 }
+
+// corrupt marks a queue file. Tests have none.
+var corrupt = (*agent.Request).Corrupt
 
 // prepended are the header lines that flags of the service ask for.
 func (d *delivery) prepended() []string {

@@ -135,15 +135,22 @@ func (s *Server) accept() {
 
 // rule gives the answer of a stage; "" when there is no rule.
 func (s *Server) rule(stage string) string {
+	answer := s.next(stage)
+	s.mu.Lock()
+	s.used[stage]++
+	s.mu.Unlock()
+	return answer
+}
+
+// next is what rule would give.
+func (s *Server) next(stage string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := s.options.Rules[stage]
 	if len(list) == 0 {
 		return ""
 	}
-	n := s.used[stage]
-	s.used[stage]++
-	return list[min(n, len(list)-1)]
+	return list[min(s.used[stage], len(list)-1)]
 }
 
 func (s *Server) keep(m Message) {
@@ -191,17 +198,15 @@ func (c *session) serve() {
 
 // answer gives the reply of the first stage that has a rule, or the usual one.
 // False ends the session.
-func (c *session) answer(usual string, stages ...string) bool {
-	reply := ""
+func (c *session) answer(usual string, stages ...string) bool { return c.say(c.choose(usual, stages)) }
+
+func (c *session) choose(usual string, stages []string) string {
 	for _, stage := range stages {
-		if reply = c.rule(stage); reply != "" {
-			break
+		if reply := c.rule(stage); reply != "" {
+			return reply
 		}
 	}
-	if reply == "" {
-		reply = usual
-	}
-	return c.say(reply)
+	return usual
 }
 
 // command does one command. Those that a rule refuses have no effect.
@@ -261,14 +266,12 @@ func (c *session) unlessRefused(verb, rest, usual string, do func()) bool {
 		address = address[1:i]
 	}
 	stages := []string{verb + " " + address, verb}
-	c.mu.Lock()
 	next := ""
 	for _, stage := range stages {
-		if list := c.options.Rules[stage]; len(list) > 0 && next == "" {
-			next = list[min(c.used[stage], len(list)-1)]
+		if next == "" {
+			next = c.next(stage)
 		}
 	}
-	c.mu.Unlock()
 	if next == "" || next[0] == '2' {
 		do()
 	}
@@ -280,13 +283,8 @@ func (c *session) data() bool {
 	if len(c.to) == 0 {
 		return c.answer("503 5.5.1 Error: need RCPT command", "DATA")
 	}
-	c.mu.Lock()
-	refused := false
-	if list := c.options.Rules["DATA"]; len(list) > 0 {
-		next := list[min(c.used["DATA"], len(list)-1)]
-		refused = next != "" && next[0] != '3'
-	}
-	c.mu.Unlock()
+	next := c.next("DATA")
+	refused := next != "" && next[0] != '3'
 	if !c.answer("354 End data with <CR><LF>.<CR><LF>", "DATA") {
 		return false
 	}
@@ -329,15 +327,7 @@ func (c *session) taken(data string) bool {
 }
 
 func (c *session) final(m Message, stages ...string) bool {
-	reply := ""
-	for _, stage := range stages {
-		if reply = c.rule(stage); reply != "" {
-			break
-		}
-	}
-	if reply == "" {
-		reply = "250 2.0.0 Ok: queued as SINK"
-	}
+	reply := c.choose("250 2.0.0 Ok: queued as SINK", stages)
 	if reply[0] == '2' {
 		c.keep(m)
 	}
