@@ -127,7 +127,22 @@ func (u updateHandle) Delete(key string) (bool, error) {
 
 type listHandle struct{ h *handle }
 
-func (l listHandle) All() iter.Seq2[string, string] { return l.h.t.(Sequencer).All() }
+func (l listHandle) All() iter.Seq2[string, string] {
+	all := l.h.t.(Sequencer).All()
+	if l.h.flags&SourceIsFile == 0 {
+		return all
+	}
+	return func(yield func(string, string) bool) {
+		for key, value := range all {
+			text, err := decodeFile(value)
+			if err != nil {
+				msg.Warn("%s: key %q: %v", l.h.name, key, err)
+			} else if !yield(key, text) {
+				return
+			}
+		}
+	}
+}
 
 func (l listHandle) Err() error {
 	if err := l.h.t.(Sequencer).Err(); err != nil {

@@ -33,6 +33,12 @@ func ReadLines(path string, each func(text.Line) error) (*Source, error) {
 // space that is not in double quotes and has no backslash before it. Quotes and
 // backslashes are part of the key. See postmap(1).
 func Entry(line string) (key, value string) {
+	key, value, _ = CutEntry(line)
+	return key, value
+}
+
+// CutEntry is Entry that also tells whether the quotes of the key are balanced.
+func CutEntry(line string) (key, value string, balanced bool) {
 	quoted := false
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
@@ -41,8 +47,8 @@ func Entry(line string) (key, value string) {
 		case c == '"':
 			quoted = !quoted
 		case !quoted && text.IsBlank(c):
-			return line[:i], text.Trim(line[i:])
+			return line[:i], text.Trim(line[i:]), true
 		}
 	}
-	return line, ""
+	return line, "", !quoted
 }

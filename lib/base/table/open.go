@@ -16,10 +16,9 @@ type Opener func(name string, flags Flags) (Table, error)
 
 var registry struct {
 	sync.Mutex
-	openers  map[string]Opener
-	makers   map[string]Maker
-	open     []*handle
-	notified map[string]bool
+	openers map[string]Opener
+	makers  map[string]Maker
+	open    []*handle
 }
 
 // Register makes a type of table known. The packages below this one call it when
@@ -142,19 +141,4 @@ func (h *handle) forget() error {
 		return c.Close()
 	}
 	return nil
-}
-
-// Once says whether this is the first time that it is called with text. Table
-// types use it for notices that a person should see once.
-func Once(text string) bool {
-	registry.Lock()
-	defer registry.Unlock()
-	if registry.notified[text] {
-		return false
-	}
-	if registry.notified == nil {
-		registry.notified = make(map[string]bool)
-	}
-	registry.notified[text] = true
-	return true
 }

@@ -28,6 +28,10 @@ func foldFrom(s string, i int) string {
 			return foldUnicode(s)
 		}
 	}
+	return lowerASCII(s, i)
+}
+
+func lowerASCII(s string, i int) string {
 	b := []byte(s)
 	for ; i < len(b); i++ {
 		if c := b[i]; 'A' <= c && c <= 'Z' {
@@ -35,6 +39,16 @@ func foldFrom(s string, i int) string {
 		}
 	}
 	return string(b)
+}
+
+// FoldASCII is Fold for ASCII letters only.
+func FoldASCII(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; 'A' <= c && c <= 'Z' {
+			return lowerASCII(s, i)
+		}
+	}
+	return s
 }
 
 func foldUnicode(s string) string {

@@ -111,14 +111,17 @@ func (b *builder) Add(key, value string) error {
 	} else if n > 0 {
 		return table.ErrDuplicate
 	}
-	return b.write(key, value)
+	return b.write(key, value, b.suffix)
 }
+
+// AddPlain is Add for an entry that has no NUL whatever the others have.
+func (b *builder) AddPlain(key, value string) error { return b.write(key, value, "") }
 
 func (b *builder) Replace(key, value string) error {
 	if _, err := b.Delete(key); err != nil {
 		return err
 	}
-	return b.write(key, value)
+	return b.write(key, value, b.suffix)
 }
 
 func (b *builder) Delete(key string) (bool, error) {
@@ -132,19 +135,19 @@ func (b *builder) Delete(key string) (bool, error) {
 }
 
 // write appends a record to the file and to the index.
-func (b *builder) write(key, value string) error {
-	size := uint64(8 + len(key) + len(value) + 2*len(b.suffix))
+func (b *builder) write(key, value, suffix string) error {
+	size := uint64(8 + len(key) + len(value) + 2*len(suffix))
 	if b.pos+size+uint64(len(b.slots)+1)*2*slotSize > 1<<32-1 {
 		return fmt.Errorf("%s: a cdb file cannot be larger than 4 Gbytes", b.path)
 	}
 	var head [8]byte
-	binary.LittleEndian.PutUint32(head[:], uint32(len(key)+len(b.suffix)))
-	binary.LittleEndian.PutUint32(head[4:], uint32(len(value)+len(b.suffix)))
+	binary.LittleEndian.PutUint32(head[:], uint32(len(key)+len(suffix)))
+	binary.LittleEndian.PutUint32(head[4:], uint32(len(value)+len(suffix)))
 	b.w.Write(head[:])
-	for _, s := range []string{key, b.suffix, value, b.suffix} {
+	for _, s := range []string{key, suffix, value, suffix} {
 		b.w.WriteString(s)
 	}
-	h := hash(key, b.suffix != "")
+	h := hash(key, suffix != "")
 	b.same = append(b.same, b.last[h])
 	b.slots = append(b.slots, slot{h, uint32(b.pos)})
 	b.last[h] = uint32(len(b.slots))

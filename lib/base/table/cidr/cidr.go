@@ -50,14 +50,14 @@ func parse(list *rules.List, line text.Line, flags table.Flags) {
 	switch {
 	case strings.EqualFold(word, "endif"):
 		if value != "" {
-			list.Warn(line.Last, "garbage after ENDIF: skipping this rule")
+			list.Warn(line.First, "garbage after ENDIF: skipping this rule")
 		} else if !list.EndIf() {
-			list.Warn(line.Last, "ENDIF without IF: skipping this rule")
+			list.Warn(line.First, "ENDIF without IF: skipping this rule")
 		}
 		return
 	case strings.EqualFold(word, "if"):
-		if p, not, ok := parsePattern(list, line.Last, value); ok {
-			list.If(line.Last, not, p)
+		if p, not, ok := parsePattern(list, line.First, value); ok {
+			list.If(line.First, not, p)
 		}
 		return
 	}
@@ -65,23 +65,23 @@ func parse(list *rules.List, line text.Line, flags table.Flags) {
 		word, value = cut(text.Trim(strings.TrimLeft(line.Text, "! \t")))
 		word = strings.Repeat("!", not) + word
 	}
-	p, not, ok := parsePattern(list, line.Last, word)
+	p, not, ok := parsePattern(list, line.First, word)
 	if !ok {
 		return
 	}
 	if value == "" {
-		list.Warn(line.Last, "no lookup result: skipping this rule")
+		list.Warn(line.First, "no lookup result: skipping this rule")
 		return
 	}
 	if flags&table.SourceIsFile != 0 {
 		data, err := table.Files(value)
 		if err != nil {
-			list.Warn(line.Last, "%v: skipping this rule", err)
+			list.Warn(line.First, "%v: skipping this rule", err)
 			return
 		}
 		value = data
 	}
-	list.Add(line.Last, not, p, rules.Text(value))
+	list.Add(line.First, not, p, rules.Text(value))
 }
 
 func parsePattern(list *rules.List, line int, word string) (p pattern, not, ok bool) {

@@ -60,7 +60,7 @@ func useNew(name string) bool {
 // create writes NAME.cdb, which from then on is the table. A change of a table
 // that is in the old form begins with its entries.
 func create(kind, name string, flags table.Flags) (table.Builder, error) {
-	if table.Once(kind + ":" + name) {
+	if _, err := os.Stat(name + cdb.Suffix); errors.Is(err, fs.ErrNotExist) {
 		msg.Info("%s:%s is written as %s, a table of type cdb", kind, name, name+cdb.Suffix)
 	}
 	if flags&table.Writable == 0 || useNew(name) {

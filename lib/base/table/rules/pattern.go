@@ -34,7 +34,7 @@ func (e OptionError) Error() string {
 func (d Dialect) Open(name string, flags table.Flags) (table.Table, error) {
 	r := reader{d, NewList(d.Kind, name), flags}
 	source, err := table.ReadLines(name, func(line text.Line) error {
-		r.line(line.Last, line.Text)
+		r.line(line.First, line.Text)
 		return nil
 	})
 	if err != nil {

@@ -40,16 +40,16 @@ func (e *entries) add(name string, line text.Line, flags table.Flags) {
 	}
 	key, value := table.Entry(line.Text)
 	if value == "" {
-		msg.Warn("%s, line %d: expected format: key whitespace value -- ignoring this line", name, line.Last)
+		msg.Warn("%s, line %d: expected format: key whitespace value -- ignoring this line", name, line.First)
 		return
 	}
 	if key[len(key)-1] == ':' {
-		msg.Warn(`%s, line %d: record is in "key: value" format; is this an alias file?`, name, line.Last)
+		msg.Warn(`%s, line %d: record is in "key: value" format; is this an alias file?`, name, line.First)
 	}
 	if flags&table.SourceIsFile != 0 {
 		data, err := table.Files(value)
 		if err != nil {
-			msg.Warn("%s, line %d: %v -- ignoring this line", name, line.Last, err)
+			msg.Warn("%s, line %d: %v -- ignoring this line", name, line.First, err)
 			return
 		}
 		value = data
@@ -58,7 +58,7 @@ func (e *entries) add(name string, line text.Line, flags table.Flags) {
 		key = text.Fold(key)
 	}
 	if _, known := e.values[key]; known {
-		msg.Warn("%s, line %d: duplicate entry: %q", name, line.Last, key)
+		msg.Warn("%s, line %d: duplicate entry: %q", name, line.First, key)
 		return
 	}
 	e.values[key] = value
