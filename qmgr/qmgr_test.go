@@ -10,6 +10,7 @@ import (
 	"postrider/lib/base/attr"
 	"postrider/lib/mail/queue"
 	"postrider/lib/service/deliver"
+	"postrider/qmgr/sched"
 )
 
 // TestDelivery: S2.5. Mail from the incoming queue goes to agents, then away.
@@ -543,4 +544,44 @@ func TestSilentGreeting(t *testing.T) {
 	w.until(func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.requests) == 5 })
 	close(w.inflight)
 	w.run()
+}
+
+// TestLocalDestinations: S4.4.2. With one recipient a request, recipients are
+// destinations, whatever their extension and case.
+func TestLocalDestinations(t *testing.T) {
+	w := newWorld(t, "recipient_delimiter=+", "local_destination_concurrency_limit=1")
+	w.ways["h"] = "local:h"
+	w.inflight = make(chan struct{}, 100)
+	for _, to := range []string{"joe@h", "Joe+lists@h", "ann@h", "joe@h"} {
+		w.put(queue.Incoming, mail{sender: "s@h", to: []string{to}})
+	}
+	w.q.start()
+	w.until(func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.requests) >= 2 && w.q.incoming.scanner == nil
+	})
+	for range 20 {
+		w.q.after(time.Millisecond, func() {})
+		w.q.step()
+	}
+	w.sync()
+	if n := len(w.requests); n != 2 {
+		t.Errorf("%d deliveries at a time, want one for joe and one for ann", n)
+	}
+	for range 4 {
+		w.inflight <- struct{}{}
+	}
+	w.run()
+}
+
+// TestUTF8: agents hear when a recipient needs SMTPUTF8. RFC 6531.
+func TestUTF8(t *testing.T) {
+	m := &message{}
+	m.sizes.SMTPUTF8 = 1 | 64
+	for address, want := range map[string]int{"joe@x": 1, "jörg@x": 9} {
+		if got := smtputf8(m, []sched.Recipient{{Address: address}}); got != want {
+			t.Errorf("%s: flags %d, want %d", address, got, want)
+		}
+	}
 }

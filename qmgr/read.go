@@ -63,7 +63,6 @@ func (r *fileReader) read() error {
 
 // record acts on one record.
 func (r *fileReader) record(t record.Type, data []byte) (end bool, err error) {
-	m := r.m
 	switch t {
 	case record.Recipient, record.Done, record.Canceled:
 		return r.recipient(t, string(data))
@@ -86,6 +85,12 @@ func (r *fileReader) record(t record.Type, data []byte) (end bool, err error) {
 	if r.again {
 		return false, nil
 	}
+	return false, r.about(t, data)
+}
+
+// about takes what a record says about the message as a whole.
+func (r *fileReader) about(t record.Type, data []byte) (err error) {
+	m := r.m
 	switch t {
 	case record.Size:
 		if m.sizes.DataOffset == 0 {
@@ -94,7 +99,7 @@ func (r *fileReader) record(t record.Type, data []byte) (end bool, err error) {
 				err = fmt.Errorf("invalid flags in size record: %.100s", data)
 			}
 			if err != nil {
-				return true, corrupt("%v", err)
+				return corrupt("%v", err)
 			}
 		}
 	case record.Time:
@@ -120,7 +125,7 @@ func (r *fileReader) record(t record.Type, data []byte) (end bool, err error) {
 			}
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // knownFlags are the flags of a size record.
