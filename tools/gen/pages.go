@@ -44,10 +44,13 @@ func (s *source) programPage(program *pkg, number int) []byte {
 		p.heading("NAME")
 		fmt.Fprintf(p, "%s \\- %s\n", label(name), escape(summary(body, name)))
 		synopsis, rest, found := cutSection(body, "SYNOPSIS")
+		if !found {
+			synopsis, rest, found = cutUsage(body)
+		}
 		p.heading("SYNOPSIS")
 		switch {
 		case found:
-			p.doc(synopsis)
+			p.synopsis(synopsis)
 			body = rest
 		case number == 8:
 			fmt.Fprintf(p, "\\fB%s\\fR [generic daemon options]\n", label(name))
@@ -109,6 +112,20 @@ func cutSection(doc, heading string) (section, rest string, found bool) {
 		return section, before + "# " + others, true
 	}
 	return section, before, true
+}
+
+// cutUsage takes the lines that show how to call a command out of a section
+// USAGE; what explains them stays.
+func cutUsage(doc string) (usage, rest string, found bool) {
+	before, after, found := strings.Cut(doc, "# USAGE\n\n\t")
+	if !found {
+		return "", doc, false
+	}
+	end := strings.Index(after, "\n\n")
+	if end < 0 {
+		end = len(after)
+	}
+	return "\t" + after[:end] + "\n", before + strings.TrimLeft(after[end:], "\n"), true
 }
 
 // parameterPage makes postconf(5).

@@ -33,6 +33,26 @@ func (p *page) doc(text string) {
 	p.blocks(parser.Parse(text).Content, false)
 }
 
+// synopsis writes the ways to call a program: text, or just lines that are
+// indented.
+func (p *page) synopsis(text string) {
+	text = strings.Trim(text, "\n")
+	if !strings.HasPrefix(text, "\t") || strings.Contains(text, "\n\n") {
+		p.doc(text)
+		return
+	}
+	p.WriteString(".nf\n")
+	for line := range strings.Lines(text + "\n") {
+		p.code(strings.TrimPrefix(line, "\t"))
+	}
+	p.WriteString(".fi\n")
+}
+
+// code writes a line as it is.
+func (p *page) code(line string) {
+	p.WriteString(guard(strings.ReplaceAll(escape(strings.ReplaceAll(line, "\t", "        ")), "-", `\-`)))
+}
+
 // blocks writes paragraphs and the like. Inside a list item or a parameter,
 // paragraphs must not end the indentation.
 func (p *page) blocks(blocks []comment.Block, inside bool) {
@@ -52,7 +72,7 @@ func (p *page) blocks(blocks []comment.Block, inside bool) {
 		case *comment.Code:
 			p.WriteString(".sp\n.in +4\n.nf\n")
 			for line := range strings.Lines(strings.TrimRight(block.Text, "\n") + "\n") {
-				p.WriteString(guard(strings.ReplaceAll(escape(strings.ReplaceAll(line, "\t", "        ")), "-", `\-`)))
+				p.code(line)
 			}
 			p.WriteString(".fi\n.in -4\n")
 		case *comment.List:
