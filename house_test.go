@@ -150,6 +150,23 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
+// Manual pages are well-formed.
+func TestManuals(t *testing.T) {
+	if _, err := exec.LookPath("groff"); err != nil {
+		t.Skip("groff is not installed")
+	}
+	pages, err := filepath.Glob("docs/man/man?/*")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no manual pages", err)
+	}
+	for _, page := range pages {
+		out, err := exec.Command("groff", "-man", "-Tutf8", "-ww", "-z", page).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", page, err, out)
+		}
+	}
+}
+
 // The suite's one setgid program is small, and links nothing that could be
 // turned against it: no network, no patterns, no cryptography, no databases.
 func TestPostdropImports(t *testing.T) {
