@@ -22,6 +22,10 @@ import (
 // is stands in the log.
 var misconfigured = agent.Deferred("4.3.5", "mail system configuration error")
 
+// tryAgain is for trouble with a mailbox that exists in the tables: only a full
+// one is its user's affair.
+const tryAgain = "4.2.0"
+
 // outcome delivers to one recipient. Corrupt means that the queue file cannot
 // be read.
 func outcome(r *agent.Request, to *agent.Recipient) (o agent.Outcome, corrupt bool) {
@@ -100,10 +104,11 @@ func deliverTo(r *agent.Request, to *agent.Recipient, path string, user asuser.U
 	}
 	var err error
 	if kind == "maildir" {
-		d := mailbox.Dir{Path: path, User: user, Host: maps.host, Time: m.Time}
+		d := mailbox.Dir{Path: path, User: user, Host: maps.host, Time: m.Time, Status: tryAgain}
 		err = d.Add(func(w io.Writer) error { return m.WriteTo(w, mailbox.Maildir) })
 	} else {
-		b := mailbox.Box{Path: path, User: user, Spool: user, Kinds: maps.locks, Tries: conf.Mailbox.Tries(), Check: check(to.Address, path, user)}
+		b := mailbox.Box{Path: path, User: user, Spool: user, Kinds: maps.locks, Tries: conf.Mailbox.Tries(), Status: tryAgain,
+			Check: check(to.Address, path, user)}
 		_, err = b.Append(func(w io.Writer) error { return m.WriteTo(w, mailbox.Mbox) })
 	}
 	var s *mailbox.SourceError

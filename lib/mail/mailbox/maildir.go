@@ -14,6 +14,7 @@ import (
 	"postrider/lib/base/asuser"
 	"postrider/lib/base/file"
 	"postrider/lib/base/msg"
+	"postrider/lib/mail/dsn"
 )
 
 // A Dir is a maildir: a folder with one file per message. No locks are needed,
@@ -23,6 +24,9 @@ type Dir struct {
 	User asuser.User
 	Host string    // of this machine, as the system calls it
 	Time time.Time // of the start of this delivery
+
+	// Status is the code for trouble of no special kind; 5.2.0 when empty.
+	Status dsn.Status
 }
 
 // Add writes a message to the maildir and returns when it is on disk. The
@@ -41,6 +45,7 @@ func (d Dir) Add(write func(w io.Writer) error) error {
 		msg.Warn("maildir access problem for %v: %s", d.User, t.Reason)
 		msg.Warn("perhaps you need to create the maildirs in advance")
 	}
+	t.orElse(d.Status)
 	t.Reason = "maildir delivery failed: " + t.Reason
 	return t
 }

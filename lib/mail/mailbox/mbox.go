@@ -12,6 +12,7 @@ import (
 	"postrider/lib/base/asuser"
 	"postrider/lib/base/file"
 	"postrider/lib/base/msg"
+	"postrider/lib/mail/dsn"
 )
 
 // A Box says how to append to a mailbox file.
@@ -27,6 +28,9 @@ type Box struct {
 	// rights is done without: not all directories are mail spools.
 	LockMayFail bool
 
+	// Status is the code for trouble of no special kind; 5.2.0 when empty.
+	Status dsn.Status
+
 	// Check, when not nil, may refuse the file once it is open.
 	Check func(fs.FileInfo) *Trouble
 }
@@ -36,6 +40,20 @@ type Box struct {
 // What was written is taken back when writing fails. The error is a *Trouble,
 // or a *SourceError.
 func (b Box) Append(write func(w io.Writer) error) (offset int64, err error) {
+	offset, err = b.append(write)
+	var t *Trouble
+	var s *SourceError
+	switch {
+	case err == nil || errors.As(err, &s):
+		return offset, err
+	case !errors.As(err, &t):
+		t = trouble(err, "%s", Words(err))
+	}
+	t.orElse(b.Status)
+	return offset, t
+}
+
+func (b Box) append(write func(w io.Writer) error) (offset int64, err error) {
 	unlock, err := b.dotLock()
 	if err != nil {
 		return 0, err
@@ -52,11 +70,6 @@ func (b Box) Append(write func(w io.Writer) error) (offset int64, err error) {
 	})
 	if err == nil && created {
 		b.syncDirectory()
-	}
-	var t *Trouble
-	var s *SourceError
-	if err != nil && !errors.As(err, &t) && !errors.As(err, &s) {
-		err = trouble(err, "%s", Words(err))
 	}
 	return offset, err
 }
@@ -117,7 +130,7 @@ func (b Box) open() (f *os.File, created bool, err error) {
 	case err == nil:
 		return f, created, nil
 	case errors.As(err, &unsafe):
-		err = &Trouble{"5.2.0", unsafe.Reason, err}
+		err = &Trouble{general, unsafe.Reason, err}
 	case created:
 		err = trouble(err, "cannot create file exclusively: %s", Words(err))
 	default:

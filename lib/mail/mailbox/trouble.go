@@ -21,9 +21,19 @@ type Trouble struct {
 func (t *Trouble) Error() string { return t.Reason }
 func (t *Trouble) Unwrap() error { return t.Err }
 
+// general is the code for trouble of no special kind.
+const general dsn.Status = "5.2.0"
+
+// orElse gives trouble of no special kind another code.
+func (t *Trouble) orElse(status dsn.Status) {
+	if t.Status == general && status != "" {
+		t.Status = status
+	}
+}
+
 // trouble builds a Trouble from an error of the system.
 func trouble(err error, format string, args ...any) *Trouble {
-	return &Trouble{Status: status(err, "5.2.0"), Reason: fmt.Sprintf(format, args...), Err: err}
+	return &Trouble{Status: status(err, general), Reason: fmt.Sprintf(format, args...), Err: err}
 }
 
 // status is the code for an error of the system: a full mailbox is the user's
