@@ -293,6 +293,16 @@ func TestDoubleBounce(t *testing.T) {
 	}
 }
 
+// The queue manager asks for a report of success after each attempt; without a
+// success there is none. RFC 3461, section 5.2.2.
+func TestNoSuccessYet(t *testing.T) {
+	w := newWorld(t)
+	w.message()
+	if status := w.request("trace", flush(bounce.Trace, nil)); status != 0 || len(w.got) > 0 {
+		t.Errorf("status %d, %d notices", status, len(w.got))
+	}
+}
+
 // Without class 2bounce nobody hears of a notice that could not be delivered.
 func TestOrphanUnwanted(t *testing.T) {
 	w := newWorld(t, "notify_classes=delay")

@@ -146,12 +146,12 @@ func (j *job) notify(sender string, entries iter.Seq2[dsnlog.Entry, error]) int 
 	if j.why != 0 {
 		mine.wanted = forSender(j.why)
 	}
-	if anything(entries, mine.wanted) {
+	if j.anything(entries, mine.wanted) {
 		status = j.post(&mine, "sender")
 	}
 	if status == 0 && j.copyTo != "" {
 		r.from, r.to, r.headers, r.wanted, r.postmaster = doubleBounce(), j.copyTo, true, everyone, true
-		if anything(entries, everyone) && j.post(&r, "postmaster") != 0 {
+		if j.anything(entries, everyone) && j.post(&r, "postmaster") != 0 {
 			msg.Warn("%s: postmaster notice failed while notifying %s", j.QueueID, sender)
 		}
 	}
@@ -160,7 +160,7 @@ func (j *job) notify(sender string, entries iter.Seq2[dsnlog.Entry, error]) int 
 
 // notifyOrphaned tells the postmaster about mail that has no sender.
 func (j *job) notifyOrphaned(r report) int {
-	if j.orphans == "" || !anything(r.entries, everyone) {
+	if j.orphans == "" || !j.anything(r.entries, everyone) {
 		return 0
 	}
 	if j.retried {

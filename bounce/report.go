@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"postrider/lib/base/msg"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/mail/dsnlog"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/record"
+	"postrider/lib/service/bounce"
 )
 
 // A recorder takes the records of a new message.
@@ -301,12 +303,16 @@ func forSender(why dsn.Notify) func(dsnlog.Entry) bool {
 	return func(e dsnlog.Entry) bool { return e.Notify == 0 || e.Notify&why != 0 }
 }
 
-// anything reports whether a notice has something to say. A log that is lost is
-// worth a notice, one without matching entries is not.
-func anything(entries iter.Seq2[dsnlog.Entry, error], wanted func(dsnlog.Entry) bool) bool {
+// anything reports whether a notice has something to say. When a log about
+// failure or delay is lost, the loss is worth a notice; a report of success is
+// asked for also when there was no success yet.
+func (j *job) anything(entries iter.Seq2[dsnlog.Entry, error], wanted func(dsnlog.Entry) bool) bool {
 	for e, err := range entries {
 		if err != nil {
-			return os.IsNotExist(err) || os.IsPermission(err)
+			if !os.IsNotExist(err) {
+				msg.Warn("%s: %v", j.QueueID, err)
+			}
+			return j.Request != bounce.Trace
 		}
 		if wanted(e) {
 			return true
