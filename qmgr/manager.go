@@ -122,8 +122,11 @@ const askLimit = 1000 * time.Second
 // transport, and those that must fit to each other.
 func check(p *server.Process) {
 	file, err := mastercf.ReadFile(filepath.Join(p.ConfigDirectory, "master.cf"))
-	if err != nil {
-		msg.Fatal("%v", err)
+	if err != nil { // master goes on with what it has, so mail does too
+		msg.Warn("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	if file == nil {
+		file = &mastercf.File{}
 	}
 	for _, e := range file.Entries {
 		if e.Type == "unix" {
