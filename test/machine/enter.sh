@@ -3,6 +3,7 @@
 # is an overlay whose changes live in memory, the network has nothing but
 # loopback, and all processes end with the command. The tree is at /src.
 #   enter.sh DIR TREE COMMAND...      DIR is an empty directory to work in
+# MACHINE_COPY=FILE is put into /usr/local/bin; MACHINE_DISK=DIR is a real disk, at /disk.
 set -eu
 work=$1 tree=$2
 shift 2
@@ -10,13 +11,13 @@ export MACHINE_WORK=$work MACHINE_TREE=$tree
 exec unshare --mount --net --pid --fork --kill-child --propagation private bash -c '
 set -eu
 mount -t tmpfs -o size=${MACHINE_SIZE:-4g} tmpfs "$MACHINE_WORK"
-if [ -n "${MACHINE_DISK:-}" ]; then mount --bind "$MACHINE_DISK" "$MACHINE_WORK"; fi
 mkdir -p "$MACHINE_WORK/upper" "$MACHINE_WORK/work" "$MACHINE_WORK/root"
 mount -t overlay overlay -o lowerdir=/,upperdir="$MACHINE_WORK/upper",workdir="$MACHINE_WORK/work" "$MACHINE_WORK/root"
 R=$MACHINE_WORK/root
 mkdir -p "$R/src"
 mount --bind "$MACHINE_TREE" "$R/src"
 mount -o remount,bind,ro "$R/src"
+if [ -n "${MACHINE_DISK:-}" ]; then mkdir -p "$R/disk"; mount --bind "$MACHINE_DISK" "$R/disk"; fi
 mount -t proc proc "$R/proc"
 mount --rbind /dev "$R/dev"
 mount --rbind /sys "$R/sys" 2>/dev/null || true

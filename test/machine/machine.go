@@ -35,27 +35,15 @@ func again() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	work, err := os.MkdirTemp("", "machine")
+	dir, err := os.Getwd()
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(work)
-	self, err := os.Executable()
+	cmd, done, err := Self(tree, dir, os.Args[1:]...)
 	if err != nil {
 		return 0, err
 	}
-	package_, err := os.Getwd()
-	if err != nil {
-		return 0, err
-	}
-	inside, err := filepath.Rel(tree, package_)
-	if err != nil {
-		return 0, err
-	}
-	args := append([]string{filepath.Join(tree, "test/machine/enter.sh"), work, tree,
-		"/usr/bin/env", "-C", filepath.Join("/src", inside), "/usr/local/bin/" + filepath.Base(self)}, os.Args[1:]...)
-	cmd := exec.Command("bash", args...)
-	cmd.Env = append(os.Environ(), "MACHINE_COPY="+self)
+	defer done()
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		if exit, ok := err.(*exec.ExitError); ok {
@@ -64,6 +52,28 @@ func again() (int, error) {
 		return 0, err
 	}
 	return 0, nil
+}
+
+// Self is a command that runs this program inside a new machine, in the
+// directory dir of the tree. The caller calls done at the end.
+func Self(tree, dir string, args ...string) (cmd *exec.Cmd, done func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	below, err := filepath.Rel(tree, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	work, err := os.MkdirTemp("", "machine")
+	if err != nil {
+		return nil, nil, err
+	}
+	args = append([]string{filepath.Join(tree, "test/machine/enter.sh"), work, tree,
+		"/usr/bin/env", "-C", filepath.Join("/src", below), "/usr/local/bin/" + filepath.Base(self)}, args...)
+	cmd = exec.Command("bash", args...)
+	cmd.Env = append(os.Environ(), "MACHINE_COPY="+self)
+	return cmd, func() { os.RemoveAll(work) }, nil
 }
 
 // Tree is the root of the source tree: above the current directory, or /src.

@@ -38,6 +38,7 @@ func Install(t testing.TB, settings ...string) *System {
 	s := &System{t: t}
 	s.accounts()
 	s.must("cp", "-a", "/src/build/stage/.", "/")
+	s.must("postfix", "set-permissions")
 	return s.configure(settings)
 }
 
