@@ -3,8 +3,8 @@
 # suite end to end, the suite beside stock Postfix, crashes. Needs Go, and root for the
 # later stages. On Debian it installs what the tests need from others.
 #
-#   ./test.sh            everything
-#   ./test.sh unit       only what needs neither root nor other programs
+#   ./test.sh                            everything
+#   ./test.sh unit|endtoend|interop|crash ...  only these parts; unit needs nobody
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")"
 PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
@@ -84,12 +84,18 @@ stage_ours() {
 # suite PART: the packages of a folder below test/.
 suite() { go list ./test/"$1"/... 2>/dev/null; }
 
-stage "gofmt" bash -c "$(declare -f form); form"
-stage "go vet" go vet ./...
-units=$(go list ./... | grep -v -e '^postrider/test/endtoend' -e '^postrider/test/interop' -e '^postrider/test/crash' -e '^postrider/test/load')
-stage "unit tests and fences" go test $units
+parts=${*:-unit endtoend interop crash}
 
-if [ "${1:-}" != unit ]; then
+unit() {
+	local others=()
+	stage "gofmt" bash -c "$(declare -f form); form"
+	stage "go vet" go vet ./...
+	mapfile -t others < <(go list ./... | grep -v -E '^postrider/test/(endtoend|interop|crash|load)')
+	stage "unit tests and fences" go test "${others[@]}"
+}
+
+# machines prepares the tests of the installed suite.
+machines() {
 	if can_install; then
 		say "peers"
 		peers
@@ -99,14 +105,29 @@ if [ "${1:-}" != unit ]; then
 	fi
 	mkdir -p build
 	stage "install.sh --root build/stage" bash -c "$(declare -f stage_ours); stage_ours"
-	for part in endtoend interop crash; do
-		list=$(suite $part)
-		[ -n "$list" ] || { echo "no tests in test/$part"; continue; }
-		short=
-		[ $part != crash ] || short=-short
-		stage "test/$part" go test -count=1 -timeout 10m $short $list
-	done
-fi
+}
+
+prepared=
+for part in $parts; do
+	case $part in
+	unit)
+		unit
+		continue
+		;;
+	endtoend | interop | crash) ;;
+	*) echo "test.sh: no such part: $part" >&2; exit 2 ;;
+	esac
+	[ -n "$prepared" ] || machines
+	prepared=1
+	mapfile -t list < <(suite "$part")
+	if [ ${#list[@]} -eq 0 ]; then
+		echo "no tests in test/$part"
+		continue
+	fi
+	short=
+	[ "$part" != crash ] || short=-short
+	stage "test/$part" go test -count=1 -timeout 10m $short "${list[@]}"
+done
 
 say "end"
 if [ ${#failed[@]} -gt 0 ]; then
