@@ -168,12 +168,12 @@ func runInstances(words []string) {
 	if conf.MultiInstanceDirectories == "" || os.Getenv("MAIL_CONFIG") != "" {
 		return
 	}
+	if words[0] == "start-fg" {
+		return // which refuses
+	}
 	wrapper := text.Split(conf.MultiInstanceWrapper)
 	if len(wrapper) == 0 {
 		msg.Fatal("multi-instance support is requested, but multi_instance_wrapper is empty")
-	}
-	if words[0] == "start-fg" {
-		return // which refuses
 	}
 	command.Exec(wrapper[0], append(wrapper, words...)...)
 }
