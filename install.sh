@@ -206,7 +206,7 @@ ours() {
 		return 1
 	fi
 	case $1 in
-	"$ROOT${VALUE[daemon_directory]}"/*.cf*) return 0 ;; # copies of the release's files
+	"$ROOT${VALUE[daemon_directory]}"/*.cf* | */postfix-files) return 0 ;; # the release's own
 	esac
 	grep -aqi postrider "$1"
 }
@@ -232,6 +232,7 @@ put() { # put SOURCE PATH OWNER GROUP MODE
 source_of() {
 	case $1 in
 	*/postfix-files) say conf/files ;;
+	"${VALUE[daemon_directory]}"/*) say "conf/${1#"${VALUE[daemon_directory]}/"}" ;;
 	*.[158]) say "docs/man/${1##*/}" ;;
 	/etc/init.d/*) say conf/postfix.init ;;
 	*) say "conf/${1##*/}" ;;
@@ -448,7 +449,7 @@ uninstall() {
 			fi
 		done
 	done < <(items)
-	rmdir "$ROOT${VALUE[daemon_directory]}" 2>/dev/null || true
+	rmdir "$ROOT${VALUE[daemon_directory]}"/*/ "$ROOT${VALUE[daemon_directory]}" 2>/dev/null || true
 	[ -n "$ROOT" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 	[ -z "$BACK" ] || say "the mail system that was here before is back; start it when you want it"
 	say "kept: $ROOT$CONFIG, $ROOT${VALUE[queue_directory]} with all mail in it, $ROOT${VALUE[data_directory]}," \
