@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"postrider/lib/base/msg"
-	"postrider/lib/service/cleanup"
 )
 
 // bdatCommand takes a chunk of a message. Its data follow whatever the reply
@@ -20,47 +19,44 @@ func (s *session) bdatCommand(args string) reply {
 		s.warnBdat("malformed BDAT command syntax from %s: BDAT %.100s", s.nameAddr(), args)
 		return reply{text: "521 5.5.4 Syntax: BDAT count [LAST]", bad: true, trouble: "protocol", hangup: true}
 	}
-	m := s.mail
-	var early *reply
-	switch {
-	case m == nil:
-		early = &reply{text: "503 5.5.1 Error: need RCPT command", bad: true, trouble: "protocol"}
-	case m.recipients == 0:
-		early = &reply{text: "554 5.5.1 Error: no valid recipients", bad: true, trouble: "protocol"}
-	case m.bdat != nil && m.bdat.status != 0:
-		early = &reply{text: fmt.Sprintf("551 5.0.0 Discarded %d bytes after earlier error", size), bad: true, trouble: "protocol"}
-	case conf.MessageSizeLimit > 0 && size > conf.MessageSizeLimit-s.soFar():
-		s.warnBdat("BDAT request from %s exceeds message size limit", s.nameAddr())
-		s.failBdat()
-		early = &reply{text: "552 5.3.4 Chunk exceeds message size limit", bad: true, trouble: "policy"}
-	case m.bdat == nil:
-		if refusal := s.checker.CheckData(s.facts()); refusal != nil {
-			s.failBdat()
-			r := refused(refusal)
-			early = &r
-			break
-		}
-		m.bdat = s.beginContent()
-	}
-	if err := s.readChunk(size, early != nil); err != nil {
-		received := int64(0)
-		if m != nil && m.bdat != nil {
-			received = m.bdat.received
-		}
+	early, refusing := s.bdatRefusal(size)
+	if err := s.readChunk(size, refusing); err != nil {
+		received := s.soFar()
 		s.abort()
 		return s.broken(err, received)
 	}
-	if early != nil {
-		if last && m != nil && m.bdat != nil {
-			s.abort()
-		}
-		return *early
+	if refusing {
+		s.skipping = !last
+		return early
 	}
 	if last {
-		c := m.bdat
+		c := s.mail.bdat
 		return s.finishMessage(c, fmt.Sprintf("%d bytes ", c.bytes))
 	}
 	return ok(fmt.Sprintf("250 2.0.0 Ok: %d bytes", size))
+}
+
+// bdatRefusal is the reply to a chunk that is thrown away.
+func (s *session) bdatRefusal(size int64) (r reply, refusing bool) {
+	m := s.mail
+	switch {
+	case s.skipping:
+		return refuse("protocol", fmt.Sprintf("551 5.0.0 Discarded %d bytes after earlier error", size)), true
+	case m == nil:
+		return refuse("protocol", "503 5.5.1 Error: need RCPT command"), true
+	case m.recipients == 0:
+		return refuse("protocol", "554 5.5.1 Error: no valid recipients"), true
+	case conf.MessageSizeLimit > 0 && size > conf.MessageSizeLimit-s.soFar():
+		s.warnBdat("BDAT request from %s exceeds message size limit", s.nameAddr())
+		s.abort()
+		return refuse("policy", "552 5.3.4 Chunk exceeds message size limit"), true
+	case m.bdat == nil:
+		if refusal := s.checker.CheckData(s.facts()); refusal != nil {
+			return refused(refusal), true
+		}
+		m.bdat = s.beginContent()
+	}
+	return r, false
 }
 
 // parseBdat reads "1000" or "1000 LAST".
@@ -85,20 +81,10 @@ func (s *session) warnBdat(format string, args ...any) {
 
 // soFar is how much of the message came in chunks before.
 func (s *session) soFar() int64 {
-	if s.mail.bdat == nil {
+	if s.mail == nil || s.mail.bdat == nil {
 		return 0
 	}
 	return s.mail.bdat.bytes
-}
-
-// failBdat remembers that the message is lost: its other chunks are read and
-// thrown away.
-func (s *session) failBdat() {
-	m := s.mail
-	if m.bdat == nil {
-		m.bdat = &content{queue: m.queue, line: conf.LineLengthLimit}
-	}
-	m.bdat.status |= cleanup.StatusSize
 }
 
 // readChunk reads exactly size bytes.

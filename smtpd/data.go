@@ -18,7 +18,7 @@ const endOfMessage = "END-OF-MESSAGE"
 func (s *session) dataCommand(args string) reply {
 	m := s.mail
 	switch {
-	case m != nil && m.bdat != nil:
+	case s.skipping, m != nil && m.bdat != nil:
 		return refuse("protocol", "503 5.5.1 Error: DATA after BDAT")
 	case m == nil:
 		return refuse("protocol", "503 5.5.1 Error: need RCPT command")

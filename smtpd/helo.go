@@ -78,17 +78,15 @@ func (s *session) heloCommand(args string) reply {
 
 // hello takes the name of the client. A new HELO ends a transaction.
 func (s *session) hello(args string) reply {
-	if s.helo != "" {
-		s.abort()
-	}
+	before := s.helo
 	s.helo = helloName(args)
-	if s.alone {
-		return ok("")
+	if !s.alone {
+		if refusal := s.checker.CheckHello(s.facts()); refusal != nil {
+			s.helo = before
+			return refused(refusal)
+		}
 	}
-	if refusal := s.checker.CheckHello(s.facts()); refusal != nil {
-		s.helo = ""
-		return refused(refusal)
-	}
+	s.abort()
 	return ok("")
 }
 

@@ -46,6 +46,8 @@ func (s *session) mailCommand(args string) reply {
 		return refuse("policy", "503 5.5.1 Error: send HELO/EHLO first")
 	case s.mail != nil:
 		return refuse("protocol", "503 5.5.1 Error: nested MAIL command")
+	case s.skipping:
+		return refuse("protocol", "503 5.5.1 Error: MAIL after BDAT")
 	}
 	if r := s.limitMessages(); r.bad {
 		return r
@@ -55,7 +57,10 @@ func (s *session) mailCommand(args string) reply {
 		return refuse("protocol", "501 5.5.4 Syntax: MAIL FROM:<address>")
 	}
 	sender, valid := pathRule{empty: true, strict: conf.StrictEnvelopes, dash: conf.AllowMinUser}.parsePath(request.path)
-	if !valid || !s.charactersAllowed(sender, request.params) {
+	if !s.charactersAllowed(request.path, request.params) {
+		return refuse("protocol", undeclared)
+	}
+	if !valid {
 		s.illegal("MAIL", request.path)
 		return refuse("protocol", "501 5.1.7 Bad sender address syntax")
 	}
@@ -70,8 +75,15 @@ func (s *session) mailCommand(args string) reply {
 
 // illegal logs an address that is none.
 func (s *session) illegal(command, path string) {
+	if strings.HasPrefix(path, "<") && !strings.HasSuffix(path, ">") {
+		return // not even a path
+	}
 	msg.Warn("Illegal address syntax from %s in %s command: %s", s.nameAddr(), command, path)
 }
+
+// undeclared is the reply to an address in UTF-8 that was not announced. Source:
+// RFC 6531, section 3.5.
+const undeclared = "553 5.6.7 Must declare SMTPUTF8 to send unicode address"
 
 // charactersAllowed refuses addresses in UTF-8 from clients that did not ask
 // for SMTPUTF8, when the administrator is strict.
@@ -149,11 +161,13 @@ func (s *session) mailParameter(m *transaction, p string) reply {
 			return ok("")
 		}
 	case "AUTH":
-		return refuse("protocol", "503 5.5.4 Error: authentication disabled")
+		return ok("") // nobody has logged in, so it means nothing: RFC 4954, section 5
 	case "RET", "ENVID":
 		return s.mailDSN(m, keyword, value)
 	case "XVERP":
-		return s.mailVerp(m, value, hasValue)
+		if s.inList(s.verpClients, "smtpd_authorized_verp_clients") {
+			return s.mailVerp(m, value, hasValue)
+		}
 	}
 	return refuse("protocol", "555 5.5.4 Unsupported option: "+p)
 }
@@ -184,8 +198,6 @@ func (s *session) mailDSN(m *transaction, keyword, value string) reply {
 // mailVerp reads the extension of some mailing list managers.
 func (s *session) mailVerp(m *transaction, value string, hasValue bool) reply {
 	switch {
-	case !s.inList(s.verpClients, "smtpd_authorized_verp_clients"):
-		return refuse("policy", "503 5.7.0 Error: insufficient authorization")
 	case !hasValue:
 		value = conf.VerpDelimiters
 	case len(value) != 2 || strings.Trim(value, conf.VerpFilter) != "":

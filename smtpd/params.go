@@ -56,8 +56,8 @@ type params struct {
 	// Log the port of the client, too.
 	ClientPortLogging bool `param:"smtpd_client_port_logging" default:"no"`
 
-	// Clients must introduce themselves with HELO or EHLO before MAIL, VRFY
-	// and ETRN.
+	// Clients must introduce themselves with HELO or EHLO before MAIL and
+	// ETRN.
 	HeloRequired bool `param:"smtpd_helo_required" default:"no"`
 
 	// Addresses in MAIL and RCPT must be in brackets, and have no phrases

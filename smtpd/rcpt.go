@@ -20,7 +20,7 @@ func (s *session) rcptCommand(args string) reply {
 	switch {
 	case m == nil:
 		return refuse("protocol", "503 5.5.1 Error: need MAIL command")
-	case m.bdat != nil:
+	case m.bdat != nil, s.skipping:
 		return refuse("protocol", "503 5.5.1 Error: RCPT after BDAT")
 	}
 	if r := s.limitRecipients(); r.bad {
@@ -32,7 +32,10 @@ func (s *session) rcptCommand(args string) reply {
 	}
 	to := recipient{}
 	to.address, valid = pathRule{strict: conf.StrictEnvelopes, dash: conf.AllowMinUser}.parsePath(request.path)
-	if !valid || !s.charactersAllowed(to.address, nil) {
+	if !s.charactersAllowed(request.path, nil) {
+		return refuse("protocol", undeclared)
+	}
+	if !valid {
 		s.illegal("RCPT", request.path)
 		return refuse("protocol", "501 5.1.3 Bad recipient address syntax")
 	}
@@ -52,8 +55,7 @@ func (s *session) rcptCommand(args string) reply {
 func (s *session) tooManyRecipients() reply {
 	m := s.mail
 	if m.overshoot++; m.overshoot <= conf.RecipientOvershootLimit {
-		s.errors-- // what run() counts
-		return refuse("", "452 4.5.3 Error: too many recipients")
+		return ok("452 4.5.3 Error: too many recipients")
 	}
 	return refuse("policy", "452 4.5.3 Error: too many recipients")
 }
@@ -119,11 +121,11 @@ func (s *session) rcptParameter(to *recipient, p string) reply {
 // decodeOriginal reads "type;address", where the address is xtext.
 func decodeOriginal(value string) (string, bool) {
 	kind, encoded, found := strings.Cut(value, ";")
-	if !found || kind == "" || encoded == "" {
+	if !found || kind == "" {
 		return "", false
 	}
 	addr, valid := decodeXtext(encoded)
-	if !valid || addr == "" || !printable(addr) || !printable(kind) {
+	if !valid || !printable(addr) || !printable(kind) {
 		return "", false
 	}
 	return kind + ";" + addr, true

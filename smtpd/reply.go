@@ -16,6 +16,8 @@ type reply struct {
 	bad     bool   // the command did not do what it should
 	trouble string // the class of notify_classes that this belongs to
 	hangup  bool   // the session ends
+
+	uncounted bool // the statistics do not call it good
 }
 
 func ok(text string) reply { return reply{text: text} }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
@@ -35,18 +36,19 @@ type session struct {
 	earlier  access.Earlier
 	denied   *access.Refusal // the client was refused at its connection
 
-	started time.Time
-	count   int    // of transactions
-	where   string // the last command, for the log
-	errors  int    // since the last message
-	junk    int
-	early   bool // the client has sent ahead of a reply it must await
-	hangup  bool
-	failure error   // the end of the session in the middle of a message
-	asked   *string // the address of VRFY
-	counted bool    // anvil knows of the connection
-	counts  statistics
-	history history
+	started  time.Time
+	count    int    // of transactions
+	where    string // the last command, for the log
+	errors   int    // since the last message
+	junk     int
+	early    bool // the client has sent ahead of a reply it must await
+	hangup   bool
+	skipping bool    // chunks after a refused one are thrown away
+	failure  error   // the end of the session in the middle of a message
+	asked    *string // the address of VRFY
+	counted  bool    // anvil knows of the connection
+	counts   statistics
+	history  history
 }
 
 // errTooMany ends a session of a client that makes only errors.
@@ -180,17 +182,22 @@ func (s *session) readCommand() (string, error) {
 // obey does what one line says, and replies.
 func (s *session) obey(line string) {
 	s.history.add("In:  ", line)
+	if conf.Address.SMTPUTF8Enable && !utf8.ValidString(line) {
+		s.nonsense("500 5.5.2 Error: bad UTF-8 syntax")
+		return
+	}
 	word, args, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
 	if i := strings.IndexByte(word, '\t'); i >= 0 {
 		args = strings.TrimPrefix(line[strings.Index(line, word)+i:], "\t")
 		word = word[:i]
 	}
 	if word == "" {
-		s.unknown("500 5.5.2 Error: bad syntax")
+		s.nonsense("500 5.5.2 Error: bad syntax")
 		return
 	}
 	if s.isNoop(word) {
-		word = "NOOP"
+		s.say("250 2.0.0 Ok")
+		return
 	}
 	c := find(word)
 	if c == nil {
@@ -204,6 +211,13 @@ func (s *session) obey(line string) {
 	s.run(c, strings.Trim(args, " \t"))
 }
 
+// nonsense replies to a line that the statistics do not count.
+func (s *session) nonsense(text string) {
+	s.errors++
+	s.history.trouble("protocol")
+	s.say(text)
+}
+
 // run obeys a known command.
 func (s *session) run(c *command, args string) {
 	if c.limited && !s.alone {
@@ -211,11 +225,11 @@ func (s *session) run(c *command, args string) {
 			s.errors++
 		}
 	}
-	r := reply{text: "503 5.7.0 Error: access denied for " + s.nameAddr(), bad: true}
+	r := s.accessDenied()
 	if s.denied == nil || c.name == "QUIT" {
 		r = c.run(s, args)
 	}
-	s.counts.count(c.order, !r.bad)
+	s.counts.count(c.order, !r.bad && !r.uncounted)
 	if r.bad {
 		s.errors++
 		s.history.trouble(r.trouble)
@@ -224,6 +238,11 @@ func (s *session) run(c *command, args string) {
 		s.say(r.text)
 	}
 	s.hangup = s.hangup || r.hangup
+}
+
+// accessDenied is the reply to a client that was refused at its connection.
+func (s *session) accessDenied() reply {
+	return refuse("policy", "503 5.7.0 Error: access denied for "+s.nameAddr())
 }
 
 // unknown replies to what is no command.
@@ -245,6 +264,10 @@ func (s *session) stranger(word, line string) {
 		return
 	}
 	if s.checkEarly(&command{name: "UNKNOWN", last: true}) {
+		return
+	}
+	if s.denied != nil {
+		s.unknown(s.accessDenied().text)
 		return
 	}
 	s.unknown("500 5.5.2 Error: command not recognized")

@@ -152,6 +152,7 @@ func (s *session) flags() int {
 
 // abort ends a transaction without a message.
 func (s *session) abort() {
+	s.skipping = false
 	if s.mail == nil {
 		return
 	}

@@ -12,8 +12,6 @@ func (s *session) vrfyCommand(args string) reply {
 	switch {
 	case conf.DisableVRFY:
 		return refuse("policy", "502 5.5.1 VRFY command is disabled")
-	case s.helo == "" && conf.HeloRequired:
-		return refuse("policy", "503 5.5.1 Error: send HELO/EHLO first")
 	case args == "":
 		return refuse("protocol", "501 5.5.4 Syntax: VRFY address"+s.vrfyOption())
 	}
@@ -22,7 +20,10 @@ func (s *session) vrfyCommand(args string) reply {
 		path, utf8 = strings.TrimRight(args[:i], " \t"), true
 	}
 	addr, valid := pathRule{dash: conf.AllowMinUser}.parsePath(path)
-	if !valid || conf.StrictSMTPUTF8 && !utf8 && !isASCII(addr) {
+	if !utf8 && !s.charactersAllowed(path, nil) {
+		return refuse("protocol", "550"+undeclared[3:])
+	}
+	if !valid {
 		s.illegal("VRFY", path)
 		return refuse("protocol", "501 5.1.3 Bad recipient address syntax")
 	}
@@ -31,7 +32,7 @@ func (s *session) vrfyCommand(args string) reply {
 			return refused(refusal)
 		}
 	}
-	return ok("252 2.0.0 " + external(addr))
+	return ok("252 2.0.0 " + path)
 }
 
 // vrfyOption is part of the syntax when UTF-8 is supported.

@@ -200,7 +200,7 @@ func (s *session) restart(helo, protocol string) reply {
 		s.denied = refusal
 		return refused(refusal)
 	}
-	return ok("220 " + conf.Banner)
+	return reply{text: "220 " + conf.Banner, uncounted: true} // log readers know it like this
 }
 
 // A forwarded is where a message came from, as a content filter tells. Empty

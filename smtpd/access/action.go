@@ -54,7 +54,7 @@ func (q query) act(key, value string) answer {
 		return action(q, key, words)
 	}
 	if text.Digits(value) {
-		return q.permitted(value, q.class, q.name)
+		return q.permittedBy("OK", q.class, q.name, "from "+q.spec)
 	}
 	if value == "" {
 		return dunno
@@ -86,7 +86,9 @@ func replyCode(value string) (int, bool) {
 	return code, len(value) > 3
 }
 
-func actionOK(q query, _, _ string) answer { return q.permitted("OK", q.class, q.name) }
+func actionOK(q query, _, _ string) answer {
+	return q.permittedBy("OK", q.class, q.name, "from "+q.spec)
+}
 
 // refusalText splits the words of REJECT and its kind.
 func refusalText(words string, otherwise dsn.Status, text string) (dsn.Status, string) {

@@ -31,7 +31,7 @@ func permitInetInterfaces(w *walk, _ string) answer {
 }
 
 func permitSASLAuthenticated(w *walk, _ string) answer {
-	if w.SASL.User == "" {
+	if !w.SASL.Active || w.SASL.User == "" {
 		return dunno
 	}
 	return w.permitted("permit_sasl_authenticated", classClient, w.Client.NameAddr())
@@ -107,7 +107,7 @@ func rejectUnknownHeloHostname(w *walk, _ string) answer {
 	if name == "" || strings.HasPrefix(name, "[") {
 		return dunno
 	}
-	err := w.svc.Names.Exists(ascii(strings.TrimSuffix(name, ".")), dns.TypeA, dns.TypeAAAA, dns.TypeMX)
+	err := w.svc.Names.Exists(ascii(name), dns.TypeA, dns.TypeAAAA, dns.TypeMX)
 	switch dns.KindOf(err) {
 	case 0, dns.NullMX:
 		return dunno
@@ -135,6 +135,15 @@ func qualified(name string) bool {
 	return strings.Contains(name, ".") && dns.ValidHostname(name)
 }
 
+// withoutLogins says that a restriction means nothing in a service that has no
+// logins.
+func (w *walk) withoutLogins(name string) bool {
+	if !w.SASL.Active {
+		msg.Warn("restriction `%s' ignored: no SASL support", name)
+	}
+	return !w.SASL.Active
+}
+
 func rejectSenderLoginMismatch(w *walk, _ string) answer {
 	if got := rejectAuthenticatedSenderLoginMismatch(w, ""); got != dunno {
 		return got
@@ -156,7 +165,7 @@ func (w *walk) owners() (names []string, listed bool, got answer) {
 }
 
 func rejectAuthenticatedSenderLoginMismatch(w *walk, _ string) answer {
-	if w.SASL.User == "" {
+	if w.withoutLogins("reject_authenticated_sender_login_mismatch") || w.SASL.User == "" {
 		return dunno
 	}
 	names, _, got := w.owners()
@@ -167,7 +176,7 @@ func rejectAuthenticatedSenderLoginMismatch(w *walk, _ string) answer {
 }
 
 func rejectUnauthenticatedSenderLoginMismatch(w *walk, _ string) answer {
-	if w.SASL.User != "" {
+	if w.withoutLogins("reject_unauthenticated_sender_login_mismatch") || w.SASL.User != "" {
 		return dunno
 	}
 	_, listed, got := w.owners()
@@ -178,6 +187,9 @@ func rejectUnauthenticatedSenderLoginMismatch(w *walk, _ string) answer {
 }
 
 func rejectKnownSenderLoginMismatch(w *walk, _ string) answer {
+	if w.withoutLogins("reject_known_sender_login_mismatch") {
+		return dunno
+	}
 	names, listed, got := w.owners()
 	switch {
 	case got != dunno || !listed:

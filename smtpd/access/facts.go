@@ -69,7 +69,10 @@ type Facts struct {
 type Endpoint struct{ Address, Port string }
 
 // SASL is what is known about the login of a client.
-type SASL struct{ Method, User, Sender string }
+type SASL struct {
+	Active               bool // this service has logins at all
+	Method, User, Sender string
+}
 
 // A Transaction collects what tables want to be done with one message, apart
 // from accepting or refusing it.

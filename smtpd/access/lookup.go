@@ -335,8 +335,17 @@ func (w *walk) serverNames(domain string, t dns.Type, name, class string) ([]str
 		case kind == dns.NullMX:
 			return nil, false
 		default:
-			msg.Warn("Unable to look up %s host for %s: %v", t, name, err)
+			msg.Warn("Unable to look up %s host for %s: %s", t, name, short(err))
 			return nil, false
 		}
 	}
+}
+
+// short is the end of the text of an error of the DNS, without the question.
+func short(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		return text[i+2:]
+	}
+	return text
 }

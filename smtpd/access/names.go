@@ -10,6 +10,8 @@ type restriction struct {
 	arg    bool   // the next word belongs to it
 	table  bool   // that word is a table
 	notice string // the name to use instead
+
+	deprecated bool // but not about to go away
 }
 
 func (r restriction) valid() bool { return r.run != nil }
@@ -45,7 +47,7 @@ func init() {
 		"reject_non_fqdn_hostname":                     {run: rejectNonFQDNHeloHostname},
 		"reject_unknown_helo_hostname":                 {run: rejectUnknownHeloHostname},
 		"reject_unknown_hostname":                      {run: rejectUnknownHeloHostname},
-		"permit_naked_ip_address":                      {run: permitNakedIPAddress, notice: "permit_mynetworks or permit_sasl_authenticated"},
+		"permit_naked_ip_address":                      {run: permitNakedIPAddress, notice: "permit_mynetworks or permit_sasl_authenticated", deprecated: true},
 		"reject_non_fqdn_sender":                       {run: rejectNonFQDNSender},
 		"reject_unknown_sender_domain":                 {run: rejectUnknownSenderDomain},
 		"reject_unknown_address":                       {run: rejectUnknownSenderDomain, notice: "reject_unknown_sender_domain"},

@@ -155,7 +155,9 @@ func (w *walk) expandReply(template string, found rblAnswer, domain, what, class
 		"rbl_code": strconv.Itoa(w.codes.RBL), "rbl_domain": domain, "rbl_reason": found.text, "rbl_txt": found.text,
 		"rbl_what": what, "rbl_class": class,
 	}
-	e := macro.Expander{Filter: w.filter, Lookup: func(name string) (string, bool) {
+	e := macro.Expander{Filter: w.filter, Unknown: func(name string) {
+		msg.Warn("unknown macro name %q in expansion request", name)
+	}, Lookup: func(name string) (string, bool) {
 		if value, ok := own[name]; ok {
 			return value, true
 		}

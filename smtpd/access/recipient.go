@@ -101,7 +101,7 @@ func permitMXBackup(w *walk, _ string) answer {
 	case dns.NotFound, dns.NullMX:
 		return dunno
 	default:
-		return w.deferIfReject(Policy, 450, "4.4.4", "<%s>: %s rejected: Unable to look up mail exchanger information", w.name, w.class)
+		return w.deferIfReject(Policy, 450, "4.4.4", "<%s>: %s rejected: Unable to look up mail exchanger information: %s", w.name, w.class, short(err))
 	}
 	if w.backup(answer.Records) {
 		return w.permitted("permit_mx_backup", classRecipient, recipient)

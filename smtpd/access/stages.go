@@ -1,5 +1,7 @@
 package access
 
+import "strings"
+
 // What is refused, in the words of the replies.
 const (
 	classClient     = "Client host"
@@ -59,6 +61,9 @@ func (c *Checker) CheckMail(f *Facts) *Refusal {
 // CheckRecipient decides about one recipient, at RCPT and VRFY. It includes what
 // was put off at earlier commands.
 func (c *Checker) CheckRecipient(f *Facts) *Refusal {
+	if strings.EqualFold(*f.Recipient, "postmaster") {
+		return nil // always: RFC 5321, section 4.5.1
+	}
 	w := c.walk(f)
 	for _, earlier := range []*Refusal{f.Earlier.client, f.Earlier.helo, f.Earlier.sender} {
 		if w.ifPermit == nil {

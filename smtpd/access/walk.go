@@ -90,6 +90,12 @@ func (w *walk) run(p *program) answer {
 		case refuse:
 			return refuse
 		}
+		if w.ifPermit != nil && w.ifReject != nil {
+			// Whatever the rest of the list says, the answer is "later".
+			w.refusal = w.ifPermit
+			w.Log("reject", w.refusal.Reply)
+			return refuse
+		}
 	}
 	return dunno
 }
@@ -168,8 +174,13 @@ func (w *walk) lookupFailed(address string) answer {
 
 // permitted logs a permission when the administrator wants to see it.
 func (w *walk) permitted(action, class, name string) answer {
+	return w.permittedBy(action, class, name, "")
+}
+
+// permittedBy also says which table permits.
+func (w *walk) permittedBy(action, class, name, origin string) answer {
 	if ok, err := w.logPermit.Match(action); ok && err == nil {
-		w.Log("permit", fmt.Sprintf("action=%s for %s=%s ", action, class, name))
+		w.Log("permit", fmt.Sprintf("action=%s for %s=%s %s", action, class, name, origin))
 	}
 	return permit
 }
@@ -250,10 +261,12 @@ func (c *Checker) class(name, list, kind string, outer []string) func(*walk, str
 	return func(w *walk, _ string) answer { return w.run(p) }
 }
 
-// oldName warns once that there is a better name.
+// oldName warns that there is a better name.
 func (c *Checker) oldName(word string, r restriction) func(*walk, string) answer {
 	return func(w *walk, arg string) answer {
-		if !c.warned[word] {
+		if r.deprecated {
+			msg.Warn("restriction %s is deprecated. Use %s instead", word, r.notice)
+		} else if !c.warned[word] {
 			c.warned[word] = true
 			msg.Warn("support for restriction %q will be removed from %s; use %q instead", word, c.svc.Mail.Name, r.notice)
 		}

@@ -24,7 +24,7 @@ func TestClass(t *testing.T) {
 		Parents:               Parents{ParentDomainMatches: "mynetworks, relay_domains"},
 		Interfaces:            Interfaces{ProxyInterfaces: "192.0.2.7"},
 		MyDestination:         "example.com, localhost both.example",
-		VirtualAliasDomains:   "alias.example .sub.alias.example both.example",
+		VirtualAliasDomains:   "alias.example both.example",
 		VirtualMailboxDomains: "mbox.example",
 		RelayDomains:          "!not.relay.example relay.example",
 	})
@@ -32,7 +32,7 @@ func TestClass(t *testing.T) {
 		"example.com": Local, "EXAMPLE.com": Local, "example.com.": Local, "localhost": Local,
 		"www.example.com": Default, "": Default, "[127.0.0.1]": Local, "[IPv6:::1]": Local,
 		"[192.0.2.7]": Local, "[192.0.2.8]": Default, "127.0.0.1": Default,
-		"alias.example": VirtualAlias, "x.alias.example": Default, "y.sub.alias.example": VirtualAlias,
+		"alias.example": VirtualAlias, "x.alias.example": Default,
 		"both.example": Local, "mbox.example": VirtualMailbox, "a.mbox.example": Default,
 		"relay.example": Relay, "a.b.relay.example": Relay, "xrelay.example": Default, "not.relay.example": Default,
 	} {
