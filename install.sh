@@ -2,6 +2,7 @@
 # Builds the mail system and installs it on this machine. What is installed where,
 # whose it is and with which mode stands in one list, conf/files.
 set -eu
+umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
