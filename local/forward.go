@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"postrider/lib/base/account"
 	"postrider/lib/base/asuser"
@@ -129,9 +130,25 @@ func (t task) deliverLines(r io.Reader) (done bool, count int) {
 	return done && !t.corrupt, count
 }
 
+// openAs opens a list of destinations with the rights of a user. What was a
+// regular file a moment ago may be something else now.
 func openAs(u asuser.User, path string) (f *os.File, err error) {
-	err = asuser.Do(u, func() (err error) { f, err = os.Open(path); return err })
-	return f, err
+	err = asuser.Do(u, func() (err error) {
+		f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = syscall.EINVAL
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // expandInclude delivers to what an :include: file lists.
