@@ -17,6 +17,7 @@ import (
 	"postrider/lib/daemon/command"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/site"
+	_ "postrider/lib/service/proxymap" // the table type "proxy"
 )
 
 // Params are the parameters of the commands that write tables.
