@@ -102,6 +102,8 @@ type acceptor struct {
 	p    *Process
 	epfd int
 	busy bool // master thinks so
+
+	worked bool // master knows that a client was finished
 }
 
 func newAcceptor(p *Process) *acceptor {
@@ -134,13 +136,14 @@ func (a *acceptor) next(again bool) int {
 				return -1
 			}
 			if client := a.accept(fd); client >= 0 {
+				a.proved()
 				return client
 			}
 		}
 	}
 	if a.busy {
 		p.Available()
-		a.busy = false
+		a.busy, a.worked = false, true
 	}
 	deadline := time.Now().Add(p.MaxIdle)
 	for {
@@ -151,6 +154,17 @@ func (a *acceptor) next(again bool) int {
 		if client := a.accept(fd); client >= 0 {
 			return client
 		}
+	}
+}
+
+// proved lets master know once that this process can finish a client, when it
+// goes from one to the next. Otherwise its end in trouble, however late, would
+// look like a program that cannot run, and nobody would be served for a while.
+func (a *acceptor) proved() {
+	if a.busy && !a.worked {
+		a.p.Available()
+		a.p.Taken()
+		a.worked = true
 	}
 }
 
