@@ -79,6 +79,9 @@ type Daemon struct {
 	Endless   bool // neither idle limit nor use limit
 	UseAlways bool // no use limit
 
+	// Leave runs when the daemon ends in good order.
+	Leave func()
+
 	// LoadParams replaces the plain loading of Params, for programs that
 	// read them under another name.
 	LoadParams func(*param.Settings) error
@@ -98,6 +101,8 @@ type Process struct {
 	options    options
 	generation uint32
 	progress   progress
+	used       int // clients so far
+	acceptor   *acceptor
 	retired    atomic.Bool
 	retireFD   int
 }
@@ -120,6 +125,7 @@ type Style interface {
 func Main(d Daemon) {
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 	p := &Process{daemon: &d}
+	leave = d.Leave
 	p.logBeforeParameters()
 	p.readOptions(os.Args[1:])
 	p.closeOnExec()
@@ -144,8 +150,14 @@ func Main(d Daemon) {
 	Exit()
 }
 
+// leave is the Leave of the running daemon.
+var leave func()
+
 // Exit ends the daemon in good order.
 func Exit() {
+	if leave != nil {
+		leave()
+	}
 	os.Exit(0)
 }
 
