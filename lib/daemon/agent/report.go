@@ -54,7 +54,9 @@ func (r *Reporter) sent(to *deliver.Recipient, relay string, o Outcome) bool {
 
 // Trace tells the sender what became of a recipient, without a line in the log.
 func (r *Reporter) Trace(to *deliver.Recipient, relay string, o Outcome) error {
-	o.Reason = "delivery via " + relay + ": " + o.Reason
+	if relay != "none" {
+		o.Reason = "delivery via " + relay + ": " + o.Reason
+	}
 	return r.log(r.Params.Bounce.TraceServiceName, to, orElse(o.Action, r.goodAction()), o)
 }
 
