@@ -88,7 +88,7 @@ func (p *Params) LogOptions(program string, stderr bool) msg.Options {
 	if socket := os.Getenv("POSTLOG_SERVICE"); socket != "" {
 		o.Postlog = socket
 		if host := os.Getenv("POSTLOG_HOSTNAME"); host != "" {
-			o.Host = host
+			o.Host, _, _ = strings.Cut(host, ".") // other masters give the whole name
 		}
 	}
 	return o
