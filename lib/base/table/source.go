@@ -2,7 +2,6 @@ package table
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,5 +104,22 @@ func NotOpened(path string, err error) error {
 	if errors.As(err, &e) {
 		err = e.Err
 	}
-	return fmt.Errorf("open database %s: %w", path, err)
+	return &notOpened{path, err}
 }
+
+type notOpened struct {
+	path string
+	err  error
+}
+
+// Error has the words of the system in the way that other programs write them,
+// because people and scripts look for them.
+func (n *notOpened) Error() string {
+	reason := n.err.Error()
+	if reason != "" {
+		reason = strings.ToUpper(reason[:1]) + reason[1:]
+	}
+	return "open database " + n.path + ": " + reason
+}
+
+func (n *notOpened) Unwrap() error { return n.err }

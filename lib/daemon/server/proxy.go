@@ -1,0 +1,5 @@
+package server
+
+import (
+	_ "postrider/lib/service/proxymap" // a daemon can use tables of the type "proxy"
+)
