@@ -2,13 +2,18 @@ package table
 
 import (
 	"io"
+	"strings"
 
 	"postrider/lib/base/text"
 )
 
 // ReadLines calls each for the logical lines of the text file of a table, until
-// it returns an error. The Source stays open for Changed.
+// it returns an error. The Source stays open for Changed. A path in braces is the
+// table itself, "{{line}, {line}}", and has no Source.
 func ReadLines(path string, each func(text.Line) error) (*Source, error) {
+	if strings.HasPrefix(path, "{") {
+		return nil, inlineLines(path, each)
+	}
 	source, err := OpenSource(path)
 	if err != nil {
 		return nil, err
@@ -27,6 +32,27 @@ func ReadLines(path string, each func(text.Line) error) (*Source, error) {
 			return nil, err
 		}
 	}
+}
+
+// inlineLines is ReadLines for a table that stands where it is used.
+func inlineLines(list string, each func(text.Line) error) error {
+	inside, ok := text.Unbrace(list)
+	if !ok {
+		return Mistake("missing '}', or text after it, in %q", list)
+	}
+	for n, item := range text.SplitBraces(inside) {
+		line, ok := text.Unbrace(item)
+		if !ok || item[0] != '{' {
+			return Mistake("need {{rule}, {rule}}, not %q", list)
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := each(text.Line{Text: line, First: n + 1, Last: n + 1}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Entry splits a line of a table's source: the key goes up to the first white

@@ -167,3 +167,28 @@ func FuzzRules(f *testing.F) {
 		}
 	})
 }
+
+// Rules that stand in main.cf itself, as in smtpd_forbidden_commands.
+func TestInlineRules(t *testing.T) {
+	for _, test := range []struct{ spec, key, want string }{
+		{"regexp:{{/^[^A-Z]/ Bogus}}", "\x01x", "Bogus"},
+		{"regexp:{{/^[^A-Z]/ Bogus}}", "get", ""},
+		{"regexp:{{/^a{2}$/ two}, {/^b/ bee}}", "aa", "two"},
+		{"regexp:{{/^a{2}$/ two}, {/^b/ bee}}", "b", "bee"},
+		{"cidr:{{192.0.2.0/24 net}, {192.0.3.1 host}}", "192.0.3.1", "host"},
+	} {
+		tab, err := table.Open(test.spec, 0)
+		if err != nil {
+			t.Errorf("%s: %v", test.spec, err)
+			continue
+		}
+		if got, _, err := tab.Lookup(test.key); got != test.want || err != nil {
+			t.Errorf("%s: %q: %q %v, want %q", test.spec, test.key, got, err, test.want)
+		}
+	}
+	for _, spec := range []string{"regexp:{", "regexp:{/x/ y}", "regexp:{{/x/ y}} z"} {
+		if _, err := table.Open(spec, 0); err == nil {
+			t.Errorf("%s: opened", spec)
+		}
+	}
+}
