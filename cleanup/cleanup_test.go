@@ -11,6 +11,7 @@ import (
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/record"
 	"postrider/lib/service/cleanup"
+	"postrider/lib/service/ipc"
 )
 
 // A bench is a queue directory and a configured cleanup.
@@ -35,6 +36,7 @@ func newBench(t *testing.T, settings ...string) *bench {
 		t.Fatal(err)
 	}
 	openTables(nil)
+	waker = ipc.NewWaker("public/qmgr")
 	b := &bench{t: t}
 	t.Cleanup(msg.SetOutput(func(l msg.Level, text string) { b.log = append(b.log, l.Prefix()+text) }))
 	return b
@@ -243,7 +245,7 @@ func TestRefused(t *testing.T) {
 		strings.Replace(plain, "R joe@example.com\n", "", 1):            cleanup.StatusRcpt,
 		strings.Replace(plain, "N Received: from x\n", "", 1):           cleanup.StatusBad,
 		strings.Replace(plain, "S me@x.example\n", "", 1):               cleanup.StatusBad,
-		strings.Replace(plain, "S me", "S a@b.example\nS me", 1):                cleanup.StatusBad,
+		strings.Replace(plain, "S me", "S a@b.example\nS me", 1):        cleanup.StatusBad,
 		strings.Replace(plain, "N Subject: hi", "Q odd", 1):             cleanup.StatusBad,
 		strings.Replace(plain, "T 1795215885 706020", "T yesterday", 1): cleanup.StatusBad,
 	} {

@@ -14,7 +14,6 @@ import (
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/deliver"
-	"postrider/lib/service/ipc"
 )
 
 // finish ends a message, and says what became of it. It reports success only
@@ -91,8 +90,7 @@ func (m *message) wake() {
 	if m.file.Name == queue.Hold {
 		return
 	}
-	path := "public/" + conf.Wake.QueueServiceName
-	if err := ipc.Trigger(path, ipc.Wakeup); err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
+	if err := waker.Wake(); err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
 		msg.Warn("%v", err)
 	}
 }

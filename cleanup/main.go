@@ -39,6 +39,7 @@ import (
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/record"
 	"postrider/lib/service/cleanup"
+	"postrider/lib/service/ipc"
 	"postrider/lib/service/rewrite"
 )
 
@@ -56,11 +57,13 @@ func main() {
 var (
 	addresses *rewrite.Client
 	maps      *tables
+	waker     *ipc.Waker // of the queue manager
 )
 
 // prepare limits what a message can take of the disk, and keeps unfinished
 // files from staying behind.
 func prepare(p *server.Process) {
+	waker = ipc.NewWaker("public/" + conf.Wake.QueueServiceName)
 	addresses = rewrite.New(conf.Rewrite, p.IPCTimeout, p.IPCIdle, p.IPCTTL)
 	if limit := conf.MessageSizeLimit; limit > 0 {
 		var r syscall.Rlimit

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postrider/lib/base/attr"
+	"postrider/lib/service/deliver"
 	"postrider/qmgr/sched"
 )
 
@@ -23,8 +24,11 @@ type call struct {
 	out       []byte // not yet sent
 	in        []byte // not yet understood
 	announced bool
+	keep      bool // the peer takes more requests on this connection
+	uses      int  // requests before this one
 	timer     *sched.Timer
 	accepted  func()                 // the announcement is there; may be nil
+	release   func(fd, uses int)     // takes the connection when it can be kept; may be nil
 	done      func(attr.List, error) // the answer, or why there is none
 }
 
@@ -123,7 +127,8 @@ func (c *call) understand(b []byte) {
 			c.end(list, nil)
 			return
 		}
-		if len(list) != 1 || list[0].Name != "protocol" || list[0].Value != c.protocol {
+		c.keep = len(list) == 2 && list[1].Name == deliver.Keep
+		if len(list) != 1 && !c.keep || list[0].Name != "protocol" || list[0].Value != c.protocol {
 			c.end(nil, c.fault(fmt.Errorf("%w: got %v, want protocol %s", errAnnouncement, list, c.protocol)))
 			return
 		}
@@ -144,6 +149,10 @@ func (c *call) fault(err error) error {
 
 func (c *call) end(answer attr.List, err error) {
 	c.timer.Stop()
-	c.loop.close(c.fd)
+	if err != nil || !c.keep || c.release == nil {
+		c.loop.close(c.fd)
+	} else {
+		c.release(c.fd, c.uses+1)
+	}
 	c.done(answer, err)
 }

@@ -29,6 +29,10 @@ type delivery struct {
 // dispatch starts all deliveries that may be made now.
 func (q *manager) dispatch() {
 	for t := q.sched.Ready(); t != nil; t = q.sched.Ready() {
+		if k := q.pool.take(t); k != nil {
+			q.deliverAgain(t, k)
+			continue
+		}
 		fd, err := connect("private/" + t.Name)
 		switch err {
 		case nil:
@@ -62,12 +66,46 @@ func (q *manager) deliver(t *sched.Transport, fd int) {
 		unix.Close(fd) // agents expect that connections may not be used
 		return
 	}
-	d := &delivery{entry: e, pending: true}
-	d.call = call{loop: q.loop, path: "private/" + t.Name, protocol: deliver.Protocol, accepted: func() { q.taken(d) }}
-	d.call.done = func(reply attr.List, err error) { q.delivered(d, reply, err) }
+	q.send(t, e, fd)
+}
+
+func (q *manager) send(t *sched.Transport, e *sched.Entry, fd int) {
+	d := q.delivery(t, e)
+	d.pending = true
 	q.pending[t] = append(q.pending[t], d)
-	m := e.Message.Mail.(*message)
-	d.start(fd, q.request(m, e), q.agentLimit)
+	d.start(fd, q.request(e.Message.Mail.(*message), e), q.agentLimit)
+}
+
+func (q *manager) delivery(t *sched.Transport, e *sched.Entry) *delivery {
+	d := &delivery{entry: e}
+	d.call = call{loop: q.loop, path: "private/" + t.Name, protocol: deliver.Protocol, accepted: func() { q.taken(d) }}
+	d.call.release = func(fd, uses int) { q.pool.put(t, fd, uses) }
+	d.call.done = func(reply attr.List, err error) { q.delivered(d, reply, err) }
+	return d
+}
+
+// deliverAgain sends the next request of a transport to an agent that is done
+// with another one.
+func (q *manager) deliverAgain(t *sched.Transport, k *kept) {
+	e := t.Next()
+	if e == nil {
+		q.loop.close(k.fd)
+		return
+	}
+	t.Accepted()
+	d := q.delivery(t, e)
+	d.call.done = func(reply attr.List, err error) {
+		// The agent may have left, as all do after some time, while the
+		// request was on its way.
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+			if fd, err := connect("private/" + t.Name); err == nil {
+				q.send(t, e, fd)
+				return
+			}
+		}
+		q.delivered(d, reply, err)
+	}
+	d.resume(k, q.request(e.Message.Mail.(*message), e), q.agentLimit)
 }
 
 // request makes the request for an entry.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"postrider/lib/mail/mastercf"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/record"
+	"postrider/lib/service/ipc"
 	"postrider/lib/service/rewrite"
 	"postrider/qmgr/sched"
 )
@@ -33,7 +35,8 @@ type manager struct {
 	looksAgain bool            // into the incoming queue, for files that were locked
 	waits      map[string]bool // transports that wait for an administrator
 	pending    map[*sched.Transport][]*delivery
-	probes     int // address verification requests in the active queue
+	pool       *pool // connections to agents
+	probes     int   // address verification requests in the active queue
 	agentLimit time.Duration
 	flow       flow
 	tokens     int // messages taken from the incoming queue in this turn
@@ -59,6 +62,7 @@ func newManager(settings *param.Settings) *manager {
 	for name := range strings.FieldsFuncSeq(conf.DeferTransports, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
 		q.waits[name] = true
 	}
+	q.pool = newPool(q.loop)
 	q.sched = sched.New(sched.Options{
 		Now:               func() time.Time { return q.now },
 		Transport:         func(name string) sched.Limits { return limits(settings, name) },
@@ -197,24 +201,42 @@ const (
 	requestWait = 10 * time.Second
 )
 
-// accept takes one client. Most have sent their request already.
+// accept takes one client. Its request follows in a moment.
 func (q *manager) accept(listen int, wakeup func([]byte)) {
 	fd, _, err := unix.Accept4(listen, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 	if err != nil {
 		return
 	}
-	if q.hear(fd, wakeup) {
-		unix.Close(fd)
-		return
-	}
 	var timer *sched.Timer
 	q.watch(fd, readable, func(uint32) {
-		if q.hear(fd, wakeup) {
-			timer.Stop()
+		keep := false
+		done := q.hear(fd, func(requests []byte) {
+			keep = bytes.Contains(requests, []byte(ipc.Keep))
+			wakeup(requests)
+		})
+		if !done {
+			return
+		}
+		timer.Stop()
+		if keep {
+			q.keepClient(fd, wakeup)
+		} else {
 			q.close(fd)
 		}
 	})
 	timer = q.after(requestWait, func() { q.close(fd) })
+}
+
+// keepClient lets a client wake us up again over the same connection, until it
+// goes.
+func (q *manager) keepClient(fd int, wakeup func([]byte)) {
+	unix.Write(fd, []byte(ipc.Keep))
+	q.handlers[fd] = func(uint32) {
+		heard := false
+		if q.hear(fd, func(requests []byte) { heard = true; wakeup(requests) }) && !heard {
+			q.close(fd)
+		}
+	}
 }
 
 // hear reads a request; false means that it is not there yet.

@@ -78,6 +78,17 @@ type Deadliner interface {
 	SetWriteDeadline(time.Time) error
 }
 
+// A Local is the descriptor of a connection to another daemon on this machine.
+// It limits only how long a read waits: what is written has room in a socket
+// buffer, or a daemon in trouble at the other end, whose end comes in time.
+type Local struct{ FD }
+
+// SetTimeout limits each read.
+func (l Local) SetTimeout(d time.Duration) error {
+	tv := syscall.NsecToTimeval(int64(d))
+	return syscall.SetsockoptTimeval(int(l.FD), syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv)
+}
+
 // Net makes a Conn of a net.Conn, for programs with many clients.
 func Net(c Deadliner) Conn { return &netConn{Deadliner: c} }
 

@@ -125,8 +125,8 @@ func (s *Stream) Peek(n int) ([]byte, error) {
 // without sending what was written. It saves a wake-up of a peer that does not
 // wait for our greeting.
 func (s *Stream) Prefetch() {
-	if fd, ok := s.conn.(FD); ok && s.end < len(s.in) {
-		s.end += fd.received(s.in[s.end:])
+	if c, ok := s.conn.(interface{ received([]byte) int }); ok && s.end < len(s.in) {
+		s.end += c.received(s.in[s.end:])
 	}
 }
 

@@ -108,7 +108,7 @@ func Main(a Agent) {
 		PostJail:   a.PostJail,
 		LoadParams: a.LoadParams,
 		Serve: server.Single(func(s *stream.Stream, c server.Client) {
-			Serve(s, c.Service, &a)
+			serve(s, c, &a)
 		}),
 	})
 }
@@ -136,19 +136,42 @@ type Recipient struct {
 // maxRecipients is the most that one request may have.
 const maxRecipients = 100_000
 
+// An announcement to a queue manager of ours offers to keep the connection.
+type announcement struct {
+	Protocol string `attr:"protocol"`
+	Keep     bool   `attr:"keep"`
+}
+
+// serve does the requests of one connection: one for a stock queue manager, as
+// many as come for one of ours, which sends its request before it was greeted.
+func serve(s *stream.Stream, c server.Client, a *Agent) {
+	s.Prefetch()
+	keep := s.Buffered() > 0 && c.FD >= 0
+	if !keep {
+		Serve(s, c.Service, a)
+		return
+	}
+	// Greeting and answer go out together.
+	attr.Write(s, announcement{deliver.Protocol, true})
+	for serveOne(s, c.Service, a) && c.More(s) {
+	}
+}
+
 // Serve does one request of a client, for a service with that name in
 // master.cf.
 func Serve(s *stream.Stream, service string, a *Agent) {
-	// A queue manager of ours sends the request at once; then greeting and
-	// answer go out together.
-	s.Prefetch()
 	ipc.Announce(s, deliver.Protocol)
+	serveOne(s, service, a)
+}
+
+// serveOne does one request; false means that the connection is of no more use.
+func serveOne(s *stream.Stream, service string, a *Agent) bool {
 	r, err := read(s)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			msg.Warn("delivery request: %v", err)
 		}
-		return
+		return false
 	}
 	r.params, r.filter, r.Service = a.params(), a.filter, service
 	if err := r.open(); err != nil {
@@ -157,7 +180,7 @@ func Serve(s *stream.Stream, service string, a *Agent) {
 		}
 		msg.Warn("%s: the message is gone: %v", r.QueueID, err)
 		attr.Write(s, deliver.Reply{Status: 1})
-		return
+		return true
 	}
 	trouble := a.Deliver(r)
 	r.File.Close()
@@ -166,6 +189,7 @@ func Serve(s *stream.Stream, service string, a *Agent) {
 		reply.Status = 1
 	}
 	attr.Write(s, reply)
+	return true
 }
 
 // read takes the request from the stream. The end of the stream before it

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -235,9 +236,46 @@ func (datagram) single() bool { return true }
 // datagramSize is the largest datagram that is read.
 const datagramSize = 4096
 
+// datagramBatch is how many datagrams one call reads.
+const datagramBatch = 16
+
+// A batch reads many datagrams with one system call: recvmmsg(2).
+type batch struct {
+	headers [datagramBatch]struct {
+		unix.Msghdr
+		length uint32
+	}
+	vectors [datagramBatch]unix.Iovec
+	buffers [datagramBatch][datagramSize]byte
+}
+
+func newBatch() *batch {
+	b := &batch{}
+	for i := range b.headers {
+		b.vectors[i].Base = &b.buffers[i][0]
+		b.vectors[i].SetLen(datagramSize)
+		b.headers[i].Iov = &b.vectors[i]
+		b.headers[i].SetIovlen(1)
+	}
+	return b
+}
+
+// read gives each waiting datagram to packet, and returns how many there were.
+func (b *batch) read(fd int, packet func([]byte)) int {
+	n, _, err := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[0])), datagramBatch,
+		unix.MSG_DONTWAIT, 0, 0)
+	if err != 0 {
+		return 0
+	}
+	for i := range int(n) {
+		packet(b.buffers[i][:b.headers[i].length])
+	}
+	return int(n)
+}
+
 func (d datagram) run(p *Process) {
 	a := newAcceptor(p)
-	b := make([]byte, datagramSize)
+	b := newBatch()
 	told := false
 	for {
 		fd, ok := a.wait(time.Now().Add(p.MaxIdle))
@@ -248,15 +286,7 @@ func (d datagram) run(p *Process) {
 		if !told {
 			p.Taken()
 		}
-		for {
-			n, _, err := unix.Recvfrom(fd, b, unix.MSG_DONTWAIT)
-			if err == unix.EINTR {
-				continue
-			}
-			if err != nil {
-				break
-			}
-			d.packet(b[:n])
+		for b.read(fd, d.packet) == datagramBatch {
 		}
 		d.idle()
 		if !told {

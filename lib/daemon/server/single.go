@@ -40,13 +40,45 @@ func (s single) run(p *Process) {
 	}
 	a := newAcceptor(p)
 	st := stream.New(nil)
-	for used := 0; p.daemon.Endless || p.daemon.UseAlways || used < p.MaxUse; used++ {
-		fd := a.next(used > 0)
+	for p.useful() {
+		fd := a.next(p.used > 0)
 		if fd < 0 {
 			return
 		}
+		p.used++
 		s.client(p, st, fd)
 	}
+}
+
+// useful reports whether the process may take another client.
+func (p *Process) useful() bool {
+	return p.daemon.Endless || p.daemon.UseAlways || p.used < p.MaxUse
+}
+
+// More sends what was written and waits for another request of the same
+// client. False: the client is gone, or this process should go.
+func (c Client) More(s *stream.Stream) bool {
+	p := c.Process
+	if s.Flush() != nil || !p.useful() || table.Changed() != "" {
+		return false
+	}
+	p.progress.busy = false
+	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN}, {Fd: statusFD, Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, int(p.MaxIdle/time.Millisecond))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 || fds[0].Revents == 0 {
+			return false
+		}
+		break
+	}
+	p.acceptor.proved()
+	p.used++
+	p.progress.busy = true
+	p.Pat()
+	return true
 }
 
 func (s single) client(p *Process, st *stream.Stream, fd int) {
@@ -99,9 +131,10 @@ func splitLines(b []byte) []string {
 // An acceptor waits for clients on the listen sockets, and for the end of
 // master. The exclusive wait wakes one process for a client, not all.
 type acceptor struct {
-	p    *Process
-	epfd int
-	busy bool // master thinks so
+	p     *Process
+	epfd  int
+	busy  bool // master thinks so
+	again bool // clients come without a wait in between
 
 	worked bool // master knows that a client was finished
 }
@@ -110,6 +143,7 @@ func newAcceptor(p *Process) *acceptor {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	must("epoll", err)
 	a := &acceptor{p: p, epfd: epfd}
+	p.acceptor = a
 	for _, fd := range p.Listen {
 		a.add(fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
 		syscall.SetNonblock(fd, true)
@@ -131,15 +165,17 @@ func (a *acceptor) next(again bool) int {
 	p := a.p
 	if again {
 		p.progress.busy = false
+		if a.again && p.MasterGone() {
+			return -1
+		}
 		for _, fd := range p.Listen {
-			if p.MasterGone() {
-				return -1
-			}
 			if client := a.accept(fd); client >= 0 {
 				a.proved()
+				a.again = true
 				return client
 			}
 		}
+		a.again = false
 	}
 	if a.busy {
 		p.Available()
@@ -202,9 +238,11 @@ func (a *acceptor) accept(listen int) int {
 		Exit()
 	}
 	for {
-		fd, _, err := unix.Accept4(listen, unix.SOCK_CLOEXEC)
+		// The address is not asked for: most servers know their clients.
+		r, _, err := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(listen), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
+		fd := int(r)
 		switch err {
-		case nil:
+		case 0:
 			if !a.busy {
 				a.p.Taken()
 				a.busy = true

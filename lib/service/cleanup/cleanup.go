@@ -141,6 +141,9 @@ func OpenOn(s *stream.Stream, path string, flags int, timeout time.Duration) (*W
 // ID is the queue ID of the message. It waits for the announcement.
 func (w *Writer) ID() (string, error) {
 	if w.id == "" && w.err == nil {
+		// The announcement has mostly come by now. Then nothing is sent
+		// for it, and the server wakes up once less.
+		w.s.Prefetch()
 		var a Announcement
 		if w.err = attr.Read(w.s, &a); w.err == nil && a.Protocol != Protocol {
 			w.err = fmt.Errorf("the cleanup service speaks %q", a.Protocol)

@@ -13,6 +13,11 @@ import (
 // Protocol is what an agent announces.
 const Protocol = "delivery_request_protocol"
 
+// Keep is the name of an attribute, behind the protocol, with which an agent
+// of ours offers a queue manager of ours to take more than one request over a
+// connection.
+const Keep = "keep"
+
 // Flags of a request.
 const (
 	FlagSuccess    = 1    // mark successful recipients

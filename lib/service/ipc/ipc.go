@@ -32,7 +32,7 @@ func DialInto(s *stream.Stream, path string, timeout time.Duration) error {
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	s.Reset(stream.FD(fd))
+	s.Reset(stream.Local{FD: stream.FD(fd)})
 	if timeout > 0 {
 		s.SetTimeout(timeout)
 	}
