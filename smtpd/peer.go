@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
 
 	"postrider/lib/base/attr"
 	"postrider/lib/base/msg"
@@ -54,14 +53,14 @@ func (s *session) identify(passed attr.List) {
 
 // socketEndpoints asks the kernel for both ends.
 func (s *session) socketEndpoints() {
-	peer, err := unix.Getpeername(s.fd)
+	peer, err := syscall.Getpeername(s.fd)
 	if err != nil {
 		return
 	}
 	addr, port := socketAddress(peer)
 	here := netip.Addr{}
 	herePort := ""
-	if local, err := unix.Getsockname(s.fd); err == nil {
+	if local, err := syscall.Getsockname(s.fd); err == nil {
 		here, herePort = socketAddress(local)
 	}
 	if !addr.IsValid() {
@@ -70,11 +69,11 @@ func (s *session) socketEndpoints() {
 	s.endpoints(addr.String(), port, here.String(), herePort)
 }
 
-func socketAddress(sa unix.Sockaddr) (netip.Addr, string) {
+func socketAddress(sa syscall.Sockaddr) (netip.Addr, string) {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrFrom4(sa.Addr), strconv.Itoa(sa.Port)
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrFrom16(sa.Addr).Unmap(), strconv.Itoa(sa.Port)
 	}
 	return netip.Addr{}, ""

@@ -326,9 +326,12 @@ func (s *session) log(action, text string) {
 	msg.Info("%s", line)
 }
 
+// processID names this process, in hexadecimal.
+var processID = strconv.FormatInt(int64(os.Getpid()), 16)
+
 // instance makes a name for one transaction, for policy services.
 func (s *session) instance() string {
 	s.count++
-	return strconv.FormatInt(int64(os.Getpid()), 16) + "." + strconv.FormatInt(s.started.Unix(), 16) + "." +
+	return processID + "." + strconv.FormatInt(s.started.Unix(), 16) + "." +
 		strconv.FormatInt(int64(s.started.Nanosecond()/1000), 16) + "." + strconv.Itoa(s.count)
 }
