@@ -40,6 +40,14 @@ func OpenSource(path string) (*Source, error) {
 	return &Source{f, info.ModTime()}, nil
 }
 
+// Close closes the file, if there is one.
+func (s *Source) Close() error {
+	if s == nil {
+		return nil
+	}
+	return s.File.Close()
+}
+
 // Modified returns when the file was written last before it was opened.
 func (s *Source) Modified() time.Time { return s.modified }
 
