@@ -14,8 +14,7 @@ type List struct {
 
 type member struct {
 	Table
-	name    string
-	pattern bool
+	name string
 }
 
 // OpenList opens the tables of a list, "type:name, type:name". A table that
@@ -28,7 +27,7 @@ func OpenList(list string, flags Flags) (*List, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.tables = append(l.tables, member{t, spec, IsPattern(t)})
+		l.tables = append(l.tables, member{t, spec})
 	}
 	return l, nil
 }
@@ -60,7 +59,7 @@ func (l *List) find(key string, part bool) (string, bool, error) {
 		return "", false, nil
 	}
 	for _, t := range l.tables {
-		if part && t.pattern {
+		if part && IsPattern(t.Table) {
 			continue
 		}
 		value, found, err := t.Lookup(key)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"postrider/lib/base/msg"
 )
 
 // An Opener opens the table with a name that is given without its type.
@@ -73,34 +71,6 @@ func Open(spec string, flags Flags) (Table, error) {
 
 func unsupported(kind string) error {
 	return fmt.Errorf("unsupported dictionary type: %s (there are: %s)", kind, strings.Join(Types(), " "))
-}
-
-// OpenLater is Open for a daemon: when the table cannot be opened, that is logged
-// and the result is a table that fails at each lookup, so that mail which needs
-// it waits until somebody has repaired it.
-func OpenLater(spec string, flags Flags) (Table, error) {
-	t, err := Open(spec, flags)
-	if err == nil {
-		return t, nil
-	}
-	if _, _, bad := Split(spec); bad != nil {
-		return nil, bad
-	}
-	msg.Error("%v", err)
-	return &unavailable{spec, err}, nil
-}
-
-// unavailable stands for a table that could not be opened.
-type unavailable struct {
-	spec   string
-	reason error
-}
-
-func (u *unavailable) Name() string { return u.spec }
-
-func (u *unavailable) Lookup(key string) (string, bool, error) {
-	msg.Warn("%s is unavailable. %v", u.spec, u.reason)
-	return "", false, failed(u.spec, key, u.reason)
 }
 
 // opened returns the table that was opened before, when it is still good.

@@ -99,6 +99,22 @@ func TestListWithMissingTable(t *testing.T) {
 	}
 }
 
+// A table that comes later is used without a restart.
+func TestLater(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "t")
+	tab, err := table.OpenLater("texthash:"+name, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := tab.Lookup("a"); err == nil {
+		t.Error("no error")
+	}
+	os.WriteFile(name, []byte("a b\n"), 0o600)
+	table.RetryNow(tab)
+	want(t, tab, "a", "b", true)
+	tab.(io.Closer).Close()
+}
+
 func TestSourceIsFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	os.WriteFile(name, []byte("line"), 0o600)
