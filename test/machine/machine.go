@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -39,7 +40,7 @@ func again() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd, done, err := Self(tree, dir, os.Args[1:]...)
+	cmd, done, err := Self(tree, dir, arguments()...)
 	if err != nil {
 		return 0, err
 	}
@@ -52,6 +53,18 @@ func again() (int, error) {
 		return 0, err
 	}
 	return 0, nil
+}
+
+// arguments are those of this process, without files of "go test" that are out
+// of reach inside.
+func arguments() []string {
+	var args []string
+	for _, arg := range os.Args[1:] {
+		if !strings.HasPrefix(arg, "-test.testlogfile=") && !strings.HasPrefix(arg, "-test.gocoverdir=") {
+			args = append(args, arg)
+		}
+	}
+	return args
 }
 
 // Self is a command that runs this program inside a new machine, in the
