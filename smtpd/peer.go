@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 
-
 	"postrider/lib/base/attr"
 	"postrider/lib/base/msg"
 	"postrider/lib/net/dns"

@@ -236,17 +236,7 @@ func (sv *service) submitCleanup(s *session) (submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	return toCleanup{w}, nil
-}
-
-// toCleanup is a message on its way to cleanup(8).
-type toCleanup struct{ *cleanup.Writer }
-
-// Raw sends records that are made already.
-func (q toCleanup) Raw(records []byte) {
-	if q.Err() == nil {
-		q.Stream().Write(records)
-	}
+	return w, nil
 }
 
 // verifier asks verify(8).

@@ -183,7 +183,7 @@ var directories = []directory{
 
 // unlisted refuses addresses in our domains that no table knows.
 func (w *walk) unlisted(address, class string, status dsn.Status) answer {
-	reply := w.svc.Resolver.Resolve("", address)
+	reply := w.svc.Resolver.Resolve(w.from(), address)
 	if reply.Flags&rewrite.FlagFail != 0 {
 		return w.lookupFailed(address)
 	}

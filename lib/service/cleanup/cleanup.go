@@ -116,9 +116,11 @@ type Reply struct {
 // A Writer sends one message. Errors of writing are kept and reported by
 // Finish; records go out when a buffer is full or an answer is needed.
 type Writer struct {
-	s   *stream.Stream
-	id  string
-	err error
+	s     *stream.Stream
+	id    string
+	err   error
+	flags int  // go out with the first record, not in a packet of their own
+	begun bool // they did
 }
 
 // Open connects to the service at path ("public/cleanup"). The announcement is
@@ -133,9 +135,7 @@ func OpenOn(s *stream.Stream, path string, flags int, timeout time.Duration) (*W
 	if err := ipc.DialCritical(s, path, timeout); err != nil {
 		return nil, err
 	}
-	w := &Writer{s: s}
-	w.err = attr.Write(s, Flags{flags})
-	return w, nil
+	return &Writer{s: s, flags: flags}, nil
 }
 
 // ID is the queue ID of the message. It waits for the announcement.
@@ -153,9 +153,26 @@ func (w *Writer) ID() (string, error) {
 	return w.id, w.err
 }
 
+// begin sends the flags, once.
+func (w *Writer) begin() {
+	if !w.begun {
+		w.begun = true
+		attr.Write(w.s, Flags{w.flags})
+	}
+}
+
+// Raw sends records that are made already.
+func (w *Writer) Raw(records []byte) {
+	if w.err == nil {
+		w.begin()
+		_, w.err = w.s.Write(records)
+	}
+}
+
 // Record sends one record.
 func (w *Writer) Record(t record.Type, data string) {
 	if w.err == nil {
+		w.begin()
 		w.err = record.Write(w.s, t, data)
 	}
 }
@@ -163,6 +180,7 @@ func (w *Writer) Record(t record.Type, data string) {
 // RecordBytes sends one record.
 func (w *Writer) RecordBytes(t record.Type, data []byte) {
 	if w.err == nil {
+		w.begin()
 		w.err = record.Write(w.s, t, data)
 	}
 }
@@ -199,7 +217,10 @@ func (w *Writer) Line(text string, limit int) {
 func (w *Writer) Err() error { return w.err }
 
 // Stream is the connection, for what this type does not know.
-func (w *Writer) Stream() *stream.Stream { return w.s }
+func (w *Writer) Stream() *stream.Stream {
+	w.begin()
+	return w.s
+}
 
 // Finish reads the verdict and closes. After a nil error and status 0 the
 // message is on disk. The end record must have been sent.
