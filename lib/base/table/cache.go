@@ -28,11 +28,10 @@ type cache struct {
 // saveDelay is how long a change waits at least for others to join it.
 const saveDelay = time.Second
 
-// OpenCache opens a table for Update. Its entries come from load, and its file is
-// written by the Maker of kind. A table that does not exist yet is created.
-func OpenCache(kind, name string, flags Flags, load func() (Sequencer, error)) (Table, error) {
-	c := &cache{values: make(map[string]string)}
-	c.save = func() (Builder, error) { return Build(kind+":"+name, flags&^Writable) }
+// OpenCache opens a table for Update. Its entries come from load, and save begins
+// to write its file. A table that does not exist yet is created.
+func OpenCache(load func() (Sequencer, error), save func() (Builder, error)) (Table, error) {
+	c := &cache{values: make(map[string]string), save: save}
 	old, err := load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

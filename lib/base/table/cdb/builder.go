@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"postrider/lib/base/file"
@@ -16,6 +17,8 @@ import (
 // A builder writes NAME.cdb.tmp. It keeps 8 bytes of each record in memory, and
 // the place of its hash among them.
 type builder struct {
+	dir     *os.Root // where the file is
+	own     bool     // dir ends with the builder
 	path    string
 	f       *os.File
 	w       *bufio.Writer
@@ -34,9 +37,18 @@ type slot struct{ hash, pos uint32 }
 // Make begins to write name.cdb. The lock on the unfinished file keeps others
 // that do the same waiting.
 func Make(name string, flags table.Flags) (table.Builder, error) {
-	b, err := newBuilder(name+Suffix, flags)
-	if err != nil || flags&table.Writable == 0 {
-		return b, err
+	dir, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBuilder(dir, name+Suffix, flags)
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	b.own = true
+	if flags&table.Writable == 0 {
+		return b, nil
 	}
 	old, err := Open(name, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -53,6 +65,16 @@ func Make(name string, flags table.Flags) (table.Builder, error) {
 	return b, nil
 }
 
+// Remake returns what writes name.cdb anew each time that it is called. It keeps
+// the directory open, so that this works in a chroot jail too.
+func Remake(name string, flags table.Flags) (func() (table.Builder, error), error) {
+	dir, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	return func() (table.Builder, error) { return newBuilder(dir, name+Suffix, flags) }, nil
+}
+
 // addAll copies the entries of another table.
 func (b *builder) addAll(old table.Sequencer) error {
 	for key, value := range old.All() {
@@ -63,12 +85,12 @@ func (b *builder) addAll(old table.Sequencer) error {
 	return old.Err()
 }
 
-func newBuilder(path string, flags table.Flags) (*builder, error) {
-	f, err := openTemporary(path + ".tmp")
+func newBuilder(dir *os.Root, path string, flags table.Flags) (*builder, error) {
+	f, err := openTemporary(dir, filepath.Base(path)+".tmp")
 	if err != nil {
-		return nil, err
+		return nil, rename(err, path+".tmp")
 	}
-	b := &builder{path: path, f: f, w: bufio.NewWriterSize(f, 64<<10), last: make(map[uint32]uint32)}
+	b := &builder{dir: dir, path: path, f: f, w: bufio.NewWriterSize(f, 64<<10), last: make(map[uint32]uint32)}
 	if flags&table.WithNUL != 0 {
 		b.suffix = "\x00"
 	}
@@ -77,11 +99,20 @@ func newBuilder(path string, flags table.Flags) (*builder, error) {
 	return b, err
 }
 
+// rename puts the name that the user knows into an error.
+func rename(err error, path string) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return &os.PathError{Op: "open", Path: path, Err: e.Err}
+	}
+	return err
+}
+
 // openTemporary creates an empty file and locks it. What it waited for may have
 // been renamed in the meantime; then it begins again.
-func openTemporary(name string) (*os.File, error) {
+func openTemporary(dir *os.Root, name string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+		f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +121,7 @@ func openTemporary(name string) (*os.File, error) {
 			return nil, err
 		}
 		mine, err := f.Stat()
-		named, nameErr := os.Lstat(name)
+		named, nameErr := dir.Lstat(name)
 		if err == nil && nameErr == nil && os.SameFile(mine, named) {
 			if err := f.Truncate(0); err != nil {
 				f.Close()
@@ -191,14 +222,23 @@ func (b *builder) read(pos uint32) (key, value string, err error) {
 
 // Abort removes the unfinished file.
 func (b *builder) Abort() {
-	if !b.done {
-		b.done = true
-		os.Remove(b.f.Name())
-		b.f.Close()
+	if b.done {
+		return
 	}
+	b.dir.Remove(filepath.Base(b.path) + ".tmp")
+	b.close()
 }
 
-// Commit writes the index and gives the file its name.
+func (b *builder) close() error {
+	b.done = true
+	if b.own {
+		b.dir.Close()
+	}
+	return b.f.Close()
+}
+
+// Commit writes the index and gives the file its name: file to disk, rename,
+// directory to disk.
 func (b *builder) Commit() error {
 	defer b.Abort()
 	if b.dropped {
@@ -207,13 +247,24 @@ func (b *builder) Commit() error {
 		}
 	}
 	if err := b.writeIndex(); err != nil {
-		return fmt.Errorf("write %s: %w", b.f.Name(), err)
+		return fmt.Errorf("write %s.tmp: %w", b.path, err)
 	}
-	if err := file.Rename(b.f, b.path); err != nil {
+	if err := b.f.Sync(); err != nil {
+		return fmt.Errorf("write %s.tmp: %w", b.path, err)
+	}
+	name := filepath.Base(b.path)
+	if err := b.dir.Rename(name+".tmp", name); err != nil {
+		return rename(err, b.path)
+	}
+	dir, err := b.dir.Open(".")
+	if err != nil {
 		return err
 	}
-	b.done = true
-	return b.f.Close()
+	defer dir.Close()
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return b.close()
 }
 
 // compact moves the records over those that were dropped: some programs read all

@@ -30,9 +30,19 @@ type database struct {
 
 func open(name string, flags table.Flags) (table.Table, error) {
 	if flags&table.Writable != 0 {
-		return table.OpenCache("cdb", name, flags, func() (table.Sequencer, error) { return Open(name, flags) })
+		return Cache(name, flags, func() (table.Sequencer, error) { return Open(name, flags) })
 	}
 	return Open(name, flags)
+}
+
+// Cache opens a table that this process keeps up to date in name.cdb. Its entries
+// come from load.
+func Cache(name string, flags table.Flags, load func() (table.Sequencer, error)) (table.Table, error) {
+	remake, err := Remake(name, flags)
+	if err != nil {
+		return nil, table.NotOpened(name+Suffix, err)
+	}
+	return table.OpenCache(load, remake)
 }
 
 // Open opens the database of the source file name, for reading.

@@ -197,6 +197,24 @@ func TestCache(t *testing.T) {
 	}
 }
 
+// A cache is saved in a chroot jail too: the directory stays open.
+func TestCacheWithoutPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a")
+	os.Mkdir(dir, 0o700)
+	tab, err := table.Open("cdb:"+dir+"/t", table.Writable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Rename(dir, dir+"b")
+	if err := tab.(table.Updater).Update("k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tab.(interface{ Close() error }).Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, openTable(t, dir+"b/t", 0), "k", "v", true)
+}
+
 // Damaged files give errors, never a crash.
 func FuzzReader(f *testing.F) {
 	name := filepath.Join(f.TempDir(), "t")

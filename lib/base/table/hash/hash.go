@@ -34,7 +34,7 @@ const Suffix = ".db"
 
 func open(kind, name string, flags table.Flags) (table.Table, error) {
 	if flags&table.Writable != 0 {
-		return table.OpenCache("cdb", name, flags, func() (table.Sequencer, error) { return reader(name, flags) })
+		return cdb.Cache(name, flags, func() (table.Sequencer, error) { return reader(name, flags) })
 	}
 	return reader(name, flags)
 }
