@@ -46,26 +46,30 @@ func (t task) expandForward() (done, handled bool) {
 // findForward finds the first file of forward_path. Whole says that its name
 // has the extension of the address in it.
 func (t task) findForward() (path string, whole bool) {
+	var patterns, paths []string
 	for _, pattern := range text.SplitBraces(string(conf.ForwardPath)) {
 		path, complete, err := t.expand(pattern, string(conf.ForwardExpansionFilter))
 		if err != nil {
 			msg.Warn("bad parameter value syntax for forward_path: %s", pattern)
-			continue
+		} else if complete && path != "" {
+			patterns, paths = append(patterns, pattern), append(paths, path)
 		}
-		if !complete || path == "" {
-			continue
+	}
+	found, info := -1, fs.FileInfo(nil)
+	err := asuser.Do(t.rights.self(), func() error {
+		for i, path := range paths {
+			var err error
+			if info, err = os.Lstat(path); err == nil {
+				found = i
+				break
+			}
 		}
-		var info fs.FileInfo
-		err = asuser.Do(t.rights.self(), func() (err error) { info, err = os.Lstat(path); return err })
-		if err != nil {
-			continue
-		}
-		if t.trusted(path, info) {
-			return path, t.extension != "" && strings.Contains(pattern, "extension")
-		}
+		return nil
+	})
+	if err != nil || found < 0 || !t.trusted(paths[found], info) {
 		return "", false
 	}
-	return "", false
+	return paths[found], t.extension != "" && strings.Contains(patterns[found], "extension")
 }
 
 // trusted looks at a .forward file: somebody else could have put it there.

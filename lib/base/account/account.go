@@ -15,6 +15,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 )
 
 // A User is one line of the password file.
@@ -173,16 +176,61 @@ func (s Source) group(wanted func(Group) bool) (g Group, found bool, err error) 
 
 // lines calls f for each line until f returns false.
 func lines(path string, f func(line string) bool) error {
-	text, err := os.ReadFile(path)
+	text, err := contents(path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	for line := range strings.SplitSeq(string(text), "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if line != "" && !f(line) {
 			break
 		}
 	}
 	return nil
+}
+
+// A version tells whether a file is still what it was when it was read.
+type version struct {
+	dev, inode  uint64
+	size        int64
+	mtim, ctime syscall.Timespec
+}
+
+// kept are the files as they were read last: daemons look up users all the time,
+// and the files hardly ever change.
+var kept struct {
+	sync.Mutex
+	files map[string]keptFile
+}
+
+type keptFile struct {
+	version version
+	text    string
+}
+
+// contents returns the text of a file. A file that changed just now is read each
+// time, for it may change again without a trace.
+func contents(path string) (string, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return "", &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	v := version{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim}
+	kept.Lock()
+	defer kept.Unlock()
+	if f, ok := kept.files[path]; ok && f.version == v {
+		return f.text, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if time.Since(time.Unix(st.Ctim.Unix())) > 2*time.Second {
+		if kept.files == nil {
+			kept.files = map[string]keptFile{}
+		}
+		kept.files[path] = keptFile{v, string(data)}
+	}
+	return string(data), nil
 }
 
 // ParseUser reads a line of the password file. Lines of other forms, such as

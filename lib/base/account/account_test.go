@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const passwd = `root:x:0:0:root:/root:/bin/bash
@@ -129,5 +130,25 @@ func serve(l net.Listener) {
 		}
 		c.Write([]byte(reply + "\x00"))
 		c.Close()
+	}
+}
+
+// A file that changes is read again, also when it changes twice at once.
+func TestChanges(t *testing.T) {
+	s := source(t, "")
+	for i, name := range []string{"one", "two", "six", "ten"} {
+		text := name + ":x:5:5:::/bin/sh\n"
+		if err := os.WriteFile(s.Passwd, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, found, err := s.ByName(name); !found || err != nil {
+			t.Errorf("%d: %s: %v %v", i, name, found, err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	os.Chtimes(s.Passwd, old, old)
+	os.Remove(s.Passwd)
+	if _, _, err := s.ByName("ten"); err == nil {
+		t.Error("no error")
 	}
 }

@@ -70,9 +70,21 @@ func Do(u User, f func() error) error {
 func current() (User, error) {
 	uid, _, _ := syscall.RawSyscall(unix.SYS_GETEUID, 0, 0, 0)
 	gid, _, _ := syscall.RawSyscall(unix.SYS_GETEGID, 0, 0, 0)
-	groups, err := syscall.Getgroups()
-	return User{UID: int(uid), GID: int(gid), Groups: groups}, err
+	var list [maxGroups]uint32
+	n, _, e := syscall.RawSyscall(unix.SYS_GETGROUPS, maxGroups, uintptr(unsafe.Pointer(&list[0])), 0)
+	if e != 0 { // there are more
+		groups, err := syscall.Getgroups()
+		return User{UID: int(uid), GID: int(gid), Groups: groups}, err
+	}
+	groups := make([]int, n)
+	for i := range groups {
+		groups[i] = int(list[i])
+	}
+	return User{UID: int(uid), GID: int(gid), Groups: groups}, nil
 }
+
+// maxGroups is as many groups as a daemon usually has, and some.
+const maxGroups = 32
 
 // become changes the effective rights of this thread. Root first, for only
 // root may set groups; the user last.
