@@ -160,7 +160,7 @@ func (s *session) finishMessage(c *content, detail string) reply {
 	case status&cleanup.StatusWrite != 0:
 		msg.Warn("%s: queue file write error", m.id)
 	case status == 0:
-		s.errors, s.junk = 0, 0
+		s.errors, s.junk, s.history.wanted = 0, 0, false
 		r.text = "250 2.0.0 Ok: " + detail + "queued as " + m.id
 	}
 	s.endMail()

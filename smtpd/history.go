@@ -66,7 +66,7 @@ func (h *history) send(s *session, cause error) {
 	now := time.Now()
 	w.Time(now)
 	w.Attribute("log_message_origin", "local")
-	w.Attribute("rewrite_context", "local")
+	w.Attribute("trace_flags", "0")
 	w.Record(record.From, conf.Address.DoubleBounceSender)
 	w.Record(record.Recipient, conf.ErrorNoticeRecipient)
 	w.Record(record.Message, "")
@@ -85,8 +85,8 @@ func (h *history) letter(s *session, cause error, id string, now time.Time) []st
 	lines := []string{
 		fmt.Sprintf("Received: by %s (%s)\n\tid %s; %s", conf.MyHostname, conf.MailName, id, dateHeader(now)),
 		"Date: " + dateHeader(now),
-		"From: MAILER-DAEMON (Mail Delivery System)",
-		"To: " + conf.ErrorNoticeRecipient + " (Postmaster)",
+		"From: Mail Delivery System <MAILER-DAEMON>",
+		"To: Postmaster <" + conf.ErrorNoticeRecipient + ">",
 		fmt.Sprintf("Subject: %s SMTP server: errors from %s", conf.MailName, s.nameAddr()),
 		"",
 		"Transcript of session follows.",
@@ -102,7 +102,7 @@ func (h *history) letter(s *session, cause error, id string, now time.Time) []st
 	if cause != nil {
 		lines = append(lines, "Session aborted, reason: "+reasonOf(cause), "")
 	}
-	return append(lines, "", "For other details, see the local mail logfile")
+	return append(lines, "For other details, see the local mail logfile")
 }
 
 func reasonOf(err error) string {

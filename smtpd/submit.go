@@ -87,7 +87,9 @@ func (s *session) envelope() {
 		}
 	}
 	origin := s.origin()
-	add("log_ident", origin.ident)
+	if !s.alone { // postdrop(1) takes little from users
+		add("log_ident", origin.ident)
+	}
 	add("rewrite_context", s.rewriteContext())
 	add("sasl_method", s.sasl.Method)
 	add("sasl_username", s.sasl.User)
