@@ -108,6 +108,9 @@ func statusFile(list []*parameter, declared map[string]*parameter, ref *referenc
 	var b bytes.Buffer
 	var unused, ours []string
 	for _, p := range declared {
+		if strings.HasPrefix(p.name, "proxy_") { // lists of what others may read
+			continue
+		}
 		for _, name := range macro.Names(p.fallback) {
 			asked[name] = true
 		}
