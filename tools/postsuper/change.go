@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -148,38 +146,18 @@ func scan(name queue.Name) (ids []string, err error) {
 	return ids, nil
 }
 
-// several acts on many messages. The time goes into directories, and each hash
-// directory can be changed at the same time as another, so the list is cut into
-// runs of neighbours.
+// several acts on many messages, one after the other: the time goes into
+// directories, where the system lets only one at a time.
 func (c *changer) several(op byte, name queue.Name, ids []string) error {
-	const fewest = 500 // worth a worker
-	workers := max(1, min(runtime.NumCPU(), len(ids)/fewest))
-	share := (len(ids) + workers - 1) / workers
-	errs := make([]error, workers)
-	parts := make([]changer, workers)
-	var wait sync.WaitGroup
-	for i := range workers {
-		parts[i].logged = c.logged
-		part := ids[min(i*share, len(ids)):min((i+1)*share, len(ids))]
-		wait.Go(func() {
-			for _, id := range part {
-				if !parts[i].ready(name, id) {
-					continue
-				}
-				if _, errs[i] = parts[i].apply(op, name, id, false); errs[i] != nil {
-					return
-				}
-			}
-		})
-	}
-	wait.Wait()
-	for i := range parts {
-		for what, n := range parts[i].counts {
-			c.add(what, n)
+	for _, id := range ids {
+		if !c.ready(name, id) {
+			continue
 		}
-		parts[i].at.close()
+		if _, err := c.apply(op, name, id, false); err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (c *changer) ready(name queue.Name, id string) bool {

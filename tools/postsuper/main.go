@@ -61,6 +61,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/option"
+	"postrider/lib/base/slack"
 	"postrider/lib/daemon/command"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/site"
@@ -99,6 +100,7 @@ func main() {
 	command.CleanEnvironment()
 	command.Load(&conf)
 	command.Enter(conf.Site())
+	slack.Set() // while root may
 	becomeOwner()
 	if queue.Hashed(queue.Maildrop) {
 		msg.Fatal("%s queue must not be hashed", queue.Maildrop)

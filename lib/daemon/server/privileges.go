@@ -2,7 +2,6 @@ package server
 
 import (
 	"os"
-	"strconv"
 	"syscall"
 
 	"postrider/lib/base/msg"
@@ -47,30 +46,5 @@ func (p *Process) leavePrivileges() {
 func must(what string, err error) {
 	if err != nil {
 		msg.Fatal("%s: %v", what, err)
-	}
-}
-
-// timerSlack lets the kernel put wake-ups of the Go scheduler together. With
-// one busy goroutine they are of no use, and cost more than the work itself.
-const timerSlack = 20_000_000 // nanoseconds
-
-// setTimerSlack sets the slack of all threads. Our master does this before it
-// starts a child; the files are for the case that another one did. Only root
-// may write them.
-func (p *Process) setTimerSlack() {
-	if os.Getuid() != 0 {
-		return
-	}
-	entries, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return
-	}
-	text := []byte(strconv.Itoa(timerSlack))
-	for _, e := range entries {
-		path := "/proc/" + e.Name() + "/timerslack_ns"
-		if have, err := os.ReadFile(path); err != nil || string(have) == string(text)+"\n" {
-			return
-		}
-		os.WriteFile(path, text, 0)
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/slack"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/site"
@@ -133,10 +133,8 @@ func Main(d Daemon) {
 	p.refuseHands()
 	p.enterQueue()
 	if d.Serve.single() {
-		runtime.GOMAXPROCS(1)
-		runtime.LockOSThread()
+		slack.Set()
 		debug.SetGCPercent(50)
-		p.setTimerSlack()
 	}
 	if d.PreJail != nil {
 		d.PreJail(p)
