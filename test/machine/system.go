@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +38,7 @@ func Install(t testing.TB, settings ...string) *System {
 	}
 	s := &System{t: t}
 	s.accounts()
-	s.must("cp", "-a", "/src/build/stage/.", "/")
+	s.must("cp", "-a", "--remove-destination", "/src/build/stage/.", "/")
 	s.must("postfix", "set-permissions")
 	return s.configure(settings)
 }
@@ -104,6 +105,7 @@ func (s *System) Stop() {
 	if s.started {
 		exec.Command("postfix", "stop").Run()
 		s.started = false
+		s.Wait("the end of all daemons", func() bool { return len(Daemons()) == 0 })
 	}
 	for _, name := range []string{"maildrop", "incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "flush"} {
 		exec.Command("find", Queue+"/"+name, "-type", "f", "-delete").Run()
@@ -155,10 +157,47 @@ func (s *System) WaitLog(pattern string) string {
 	return line
 }
 
-// WaitEmpty waits until no message is in the queue.
+// WaitEmpty waits until no message is in the queue. One look may miss a message
+// that moves from one directory to another.
 func (s *System) WaitEmpty() {
 	s.t.Helper()
-	s.Wait("an empty queue", func() bool { return len(s.Queued()) == 0 })
+	looks := 0
+	s.Wait("an empty queue", func() bool {
+		if looks++; len(s.Queued()) > 0 {
+			looks = 0
+		}
+		return looks == 3
+	})
+}
+
+// User makes an account with a home directory, or cleans the one that is there,
+// and its mailbox. It returns the number of the user and of the group.
+func (s *System) User(name string) (uid int) {
+	s.t.Helper()
+	if _, status := Run("", "id", name); status != 0 {
+		s.must("useradd", "-U", "-M", "-d", "/home/"+name, "-s", "/bin/sh", name)
+	}
+	os.RemoveAll("/home/" + name)
+	os.Remove("/var/mail/" + name)
+	s.must("install", "-d", "-m", "755", "-o", name, "-g", name, "/home/"+name)
+	out, _ := Run("", "id", "-u", name)
+	uid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return uid
+}
+
+// Mailbox is what is in the mailbox of a user in /var/mail.
+func (s *System) Mailbox(name string) string {
+	b, _ := os.ReadFile("/var/mail/" + name)
+	return string(b)
+}
+
+// Flush makes the system try all mail now.
+func (s *System) Flush() {
+	s.t.Helper()
+	s.must("postqueue", "-f")
 }
 
 // Queued lists the files of all message queues: "deferred/4/4A3C…".
@@ -213,4 +252,20 @@ func RunAs(uid int, stdin, name string, args ...string) (output string, status i
 		return fmt.Sprint(err), -1
 	}
 	return b.String(), cmd.ProcessState.ExitCode()
+}
+
+// Daemons are the programs of the mail system that run, by process ID.
+func Daemons() map[int]string {
+	daemons := make(map[int]string)
+	names, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, name := range names {
+		program, err := os.Readlink(name)
+		if err != nil || !strings.Contains(program, "/libexec/postfix/") && !strings.Contains(program, "/lib/postfix/sbin/") {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+			daemons[pid] = strings.TrimSuffix(filepath.Base(program), " (deleted)")
+		}
+	}
+	return daemons
 }

@@ -215,7 +215,7 @@ func content(s *stream.Stream, r *request) []string {
 	}
 	list := c.headers.list()
 	if len(list) == 0 {
-		msg.FatalStatus(exUsage, "no recipient addresses found in message header")
+		msg.FatalStatus(exUsage, "No recipient addresses found in message header")
 	}
 	return list
 }
