@@ -15,7 +15,7 @@ type content struct {
 	queue    submission
 	limit    int64 // message_size_limit; 0: none
 	line     int
-	received int64 // bytes, each line end counted once
+	received int64 // bytes, as on the network: a line ends in CR LF
 	status   cleanup.Status
 
 	partial bool   // a line has begun
@@ -35,7 +35,7 @@ func (c *content) header(text string) {
 func (c *content) piece(line []byte, end bool) {
 	c.received += int64(len(line))
 	if end {
-		c.received++
+		c.received += 2
 	}
 	if c.limit > 0 && c.received > c.limit {
 		c.status |= cleanup.StatusSize

@@ -153,8 +153,7 @@ func (s *session) finishMessage(c *content, detail string) reply {
 	r := verdict(status, reason, m.id)
 	switch {
 	case status&cleanup.StatusBareLF != 0:
-		r = refuse("protocol", fmt.Sprintf("%d 5.5.2 %s Error: bare <LF> received", conf.BareNewlineCode, conf.MyHostname))
-		r.hangup = true
+		r = s.refuseBareNewline()
 	case status&cleanup.StatusSize != 0:
 		msg.Warn("%s: queue file size limit exceeded", m.id)
 	case status&cleanup.StatusWrite != 0:

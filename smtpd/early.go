@@ -36,7 +36,6 @@ func (s *session) noteEarly(text string) {
 		return
 	}
 	s.early = true
-	s.queueID() // whose message that is stands before it in the log
 	if len(text) > 100 {
 		text = text[:100]
 	}

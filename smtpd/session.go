@@ -149,6 +149,8 @@ func (s *session) report(err error) {
 		reason = "timeout"
 	case errors.Is(err, errTooMany):
 		reason = "too many errors"
+	case errors.Is(err, errBareNewline):
+		return // that was logged
 	case s.where == endOfMessage:
 		return // the client has got what it wanted
 	}
@@ -162,7 +164,11 @@ func (s *session) readCommand() (string, error) {
 		s.s.SetDeadline(time.Now().Add(conf.Timeout))
 	}
 	raw, err := s.s.ReadSlice('\n', conf.LineLengthLimit)
-	line := string(raw)
+	line, long := string(raw), false
+	if errors.Is(err, stream.ErrTooLong) {
+		long = true
+		msg.Warn("%s: request longer than %d: %.30s...", s.nameAddr(), conf.LineLengthLimit, line)
+	}
 	for errors.Is(err, stream.ErrTooLong) {
 		_, err = s.s.ReadSlice('\n', conf.LineLengthLimit)
 	}
@@ -170,9 +176,8 @@ func (s *session) readCommand() (string, error) {
 		return "", err
 	}
 	line = strings.TrimSuffix(line, "\n")
-	if !strings.HasSuffix(line, "\r") && s.bareNewline() == bareReject {
-		s.say(fmt.Sprintf("%d 5.5.2 %s Error: bare <LF> received", conf.BareNewlineCode, conf.MyHostname))
-		s.hangup = true
+	if proper := strings.HasSuffix(line, "\r") || long; !proper && s.bareNewline() == bareReject {
+		s.say(s.refuseBareNewline().text)
 		return "", errBareNewline
 	}
 	line = strings.TrimRight(line, "\r")
@@ -182,6 +187,7 @@ func (s *session) readCommand() (string, error) {
 // obey does what one line says, and replies.
 func (s *session) obey(line string) {
 	s.history.add("In:  ", line)
+	s.queueID() // by now it is here; its log line stands before all others
 	if conf.Address.SMTPUTF8Enable && !utf8.ValidString(line) {
 		s.nonsense("500 5.5.2 Error: bad UTF-8 syntax")
 		return

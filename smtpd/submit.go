@@ -186,6 +186,12 @@ func verdict(status cleanup.Status, reason, id string) reply {
 	return refuse(troubleOf(status), strconv.Itoa(code)+" "+detail+" Error: "+text)
 }
 
+// refuseBareNewline logs and words a refusal.
+func (s *session) refuseBareNewline() reply {
+	s.log("reject", "bare <LF> received")
+	return refuse("protocol", strconv.Itoa(conf.BareNewlineCode)+" 5.5.2 "+conf.MyHostname+" Error: bare <LF> received")
+}
+
 // isReply reports whether cleanup(8) has worded the whole reply.
 func isReply(s string) bool {
 	return len(s) > 3 && (s[0] == '4' || s[0] == '5') && strings.Trim(s[1:3], "0123456789") == "" && (s[3] == ' ' || s[3] == '-')
