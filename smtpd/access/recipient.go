@@ -21,8 +21,6 @@ func (w *walk) destination() (ours bool, got answer) {
 		return false, w.lookupFailed(recipient)
 	case reply.Flags&rewrite.FlagError != 0:
 		return false, dunno
-	case !strings.Contains(reply.Recipient, "@"):
-		return true, dunno
 	case reply.Flags&rewrite.FlagRouted != 0 && !w.conf.AllowUntrustedRouting:
 		return false, dunno
 	}
@@ -87,7 +85,7 @@ func permitMXBackup(w *walk, _ string) answer {
 	_, domain, ok := split(reply.Recipient)
 	switch {
 	case !ok:
-		return permit
+		return dunno
 	case reply.Flags&rewrite.FlagRouted != 0 && !w.conf.AllowUntrustedRouting:
 		return dunno
 	case final(reply) || reply.Flags&rewrite.ClassRelay != 0:

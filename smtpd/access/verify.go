@@ -1,7 +1,6 @@
 package access
 
 import (
-	"strings"
 	"time"
 
 	"postrider/lib/base/msg"
@@ -54,9 +53,10 @@ func (w *walk) unverified(address, class string, status dsn.Status, rejectCode, 
 		code = deferCode
 	}
 	words := "unverified address: " + detail
-	if reason != "" && result != InProgress {
+	switch {
+	case reason != "" && result != InProgress:
 		words = reason
-	} else if result != InProgress && !strings.HasPrefix(detail, "Address verification") {
+	case result == Undeliverable:
 		words = "undeliverable address: " + detail
 	}
 	if result == Deferred || result == InProgress {
