@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -171,3 +172,68 @@ func (c *talk) last() string {
 		}
 	}
 }
+
+// begin takes the greeting and says EHLO.
+func (c *talk) begin() *talk {
+	c.t.Helper()
+	if c.in == nil {
+		c.in = bufio.NewReader(c.Conn)
+	}
+	c.expect("220")
+	c.say("EHLO client.example", "250")
+	return c
+}
+
+// background runs a command until the test, or the function returned, ends it.
+func background(t *testing.T, name string, args ...string) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	stop = func() {
+		if !ended {
+			cmd.Process.Kill()
+			cmd.Wait()
+			ended = true
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// An instance is another mail system on the second host, with configuration,
+// queue and data of its own. Mailboxes are in the same place.
+type instance struct {
+	t *testing.T
+}
+
+func second(t *testing.T, settings ...string) *instance {
+	t.Helper()
+	const config = "/etc/postfix-far"
+	for _, dir := range []string{config, "/var/spool/postfix-far", "/var/lib/postfix-far"} {
+		os.RemoveAll(dir)
+	}
+	run(t, 0, "", "cp", "-a", machine.Config, config)
+	os.Mkdir("/var/spool/postfix-far", 0o755)
+	run(t, 0, "", "postconf", append([]string{"-c", config, "-e", "queue_directory=/var/spool/postfix-far", "data_directory=/var/lib/postfix-far",
+		"maillog_file=/var/log/mail-far.log", "mynetworks=127.0.0.0/8", "alias_maps=", "myorigin=$mydomain"}, settings...)...)
+	run(t, 0, "", "postconf", "-e", "alternate_config_directories="+config)
+	return &instance{t}
+}
+
+func (i *instance) start() {
+	i.t.Helper()
+	run(i.t, 0, "", "ip", "netns", "exec", "far", "postfix", "-c", "/etc/postfix-far", "start")
+	i.t.Cleanup(func() {
+		machine.Run("", "postfix", "-c", "/etc/postfix-far", "stop")
+		if i.t.Failed() {
+			log, _ := os.ReadFile("/var/log/mail-far.log")
+			i.t.Logf("the log of the second host:\n%s", log)
+		}
+	})
+}
+
+// flat is text in one line, for text that is wrapped anywhere.
+func flat(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -65,12 +65,16 @@ func (h *Host) Do(f func() error) {
 	}
 }
 
-// Dial connects from the second host.
-func (h *Host) Dial(network, addr string) net.Conn {
+// Dial connects from an address of the second host; from any when it is empty.
+func (h *Host) Dial(from, addr string) net.Conn {
 	h.t.Helper()
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
 	var conn net.Conn
 	h.Do(func() (err error) {
-		conn, err = net.DialTimeout(network, addr, 10*time.Second)
+		conn, err = dialer.Dial("tcp", addr)
 		return err
 	})
 	h.t.Cleanup(func() { conn.Close() })
