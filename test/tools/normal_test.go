@@ -1,0 +1,47 @@
+package tools
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// A normalizer takes away what cannot be the same in two runs: where programs
+// are, versions, times, process IDs. Queue IDs become numbers in the order in
+// which they appear in a script.
+type normalizer struct {
+	ids map[string]string
+}
+
+func newNormalizer() *normalizer { return &normalizer{map[string]string{}} }
+
+var always = []struct {
+	pattern *regexp.Regexp
+	by      string
+}{
+	{regexp.MustCompile(`/usr/lib/postfix/sbin|/usr/libexec/postfix`), "DAEMONS"},
+	{regexp.MustCompile(`3\.7\.11|3\.11\.0-postrider1`), "VERSION"},
+	{regexp.MustCompile(`[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d( mail)?`), "DATE"},
+	{regexp.MustCompile(`[A-Z][a-z]{2}, +\d+ [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000 \(UTC\)`), "DATE"},
+	{regexp.MustCompile(`\b1[789]\d{8}(\.\d+)?\b`), "EPOCH"},
+	{regexp.MustCompile(`\[\d+\]`), "[PID]"},
+	{regexp.MustCompile(`PID: \d+`), "PID: PID"},
+}
+
+var queueID = regexp.MustCompile(`\b[0-9A-F]{9,12}\b`)
+
+func (n *normalizer) result(r Result) Result {
+	r.Stdout, r.Stderr = n.text(r.Stdout), n.text(r.Stderr)
+	return r
+}
+
+func (n *normalizer) text(s string) string {
+	for _, a := range always {
+		s = a.pattern.ReplaceAllString(s, a.by)
+	}
+	return queueID.ReplaceAllStringFunc(s, func(id string) string {
+		if n.ids[id] == "" {
+			n.ids[id] = fmt.Sprintf("ID%d", len(n.ids)+1)
+		}
+		return n.ids[id]
+	})
+}
