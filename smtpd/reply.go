@@ -36,6 +36,7 @@ func (s *session) say(text string) {
 		time.Sleep(conf.ErrorSleepTime)
 	}
 	for line := range strings.SplitSeq(text, "\n") {
+		line = msg.Printable(line) // it may repeat what the client said
 		s.history.add("Out: ", line)
 		s.s.WriteString(line)
 		s.s.WriteString("\r\n")

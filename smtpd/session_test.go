@@ -156,7 +156,7 @@ func answers(text string) map[string]string {
 	return found
 }
 
-func testService(t *testing.T, set *param.Settings, p *peer, answers map[string]string) *service {
+func testService(t testing.TB, set *param.Settings, p *peer, answers map[string]string) *service {
 	t.Helper()
 	z, err := zone.Start("127.0.0.1:0", zoneText)
 	if err != nil {
