@@ -121,8 +121,11 @@ func (m *message) headerDone() {
 
 // note remembers what matters about a header.
 func (m *message) note(name string, value []byte) {
-	if strings.HasPrefix(name, "resent-") {
+	switch name {
+	case "resent-date", "resent-from", "resent-message-id", "resent-reply-to", "resent-sender":
 		m.header.resent = true
+	default:
+		m.header.resent = m.header.resent || addressClass[name] == headerRecipient && strings.HasPrefix(name, "resent-")
 	}
 	if m.flags&(cleanup.FlagSMTPUTF8|cleanup.FlagAutoUTF8) != 0 && eightBit(value) {
 		m.sizes.SMTPUTF8 |= record.UTF8Header

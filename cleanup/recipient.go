@@ -30,9 +30,6 @@ func (m *message) recipient(internal string) {
 	r.address = m.mapRecipient(standard)
 	if r.original == "" {
 		r.original = internal
-		if !strings.Contains(internal, "@") {
-			r.original = standard
-		}
 	}
 	if r.dsnOriginal == "" {
 		r.dsnOriginal = originalForm(standard)

@@ -74,12 +74,12 @@ func number(list *table.List, param, what, recipient string, least int) (int, bo
 // domain.
 func find(list *table.List, recipient string) (value string, found bool, err error) {
 	key := text.Fold(recipient)
-	value, found, err = list.Lookup(key)
+	value, found, err = ask(list.Lookup, key)
 	if found || err != nil {
 		return value, found, err
 	}
 	if bare := address.StripExtension(key, conf.Address.RecipientDelimiter); bare != key {
-		if value, found, err = list.LookupPart(bare); found || err != nil {
+		if value, found, err = ask(list.LookupPart, bare); found || err != nil {
 			return value, found, err
 		}
 	}
@@ -87,6 +87,16 @@ func find(list *table.List, recipient string) (value string, found bool, err err
 		return list.LookupPart("@" + domain)
 	}
 	return "", false, nil
+}
+
+// ask tries the address in external form first, as tables have it.
+func ask(lookup func(string) (string, bool, error), internal string) (string, bool, error) {
+	external := address.Quote(internal)
+	value, found, err := lookup(external)
+	if err == nil && !found && external != internal {
+		return lookup(internal)
+	}
+	return value, found, err
 }
 
 // deliverTo writes to the mailbox at path.

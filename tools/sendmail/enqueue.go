@@ -24,7 +24,12 @@ func enqueue(r *request) {
 	s := drop.stream
 	envelope(s, r)
 	record.Write(s, record.Message, "")
-	extracted := content(s, r)
+	var extracted []string
+	if r.mode == 'v' {
+		probe(s, r)
+	} else {
+		extracted = content(s, r)
+	}
 	record.Write(s, record.Extracted, "")
 	for _, recipient := range extracted {
 		writeRecipient(s, r, recipient)
@@ -214,7 +219,7 @@ func content(s *stream.Stream, r *request) []string {
 		return nil
 	}
 	list := c.headers.list()
-	if len(list) == 0 {
+	if len(list) == 0 && len(r.recipients) == 0 {
 		msg.FatalStatus(exUsage, "No recipient addresses found in message header")
 	}
 	return list

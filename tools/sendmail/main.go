@@ -15,7 +15,7 @@
 //   - -bl: like -bd
 //   - -bp: list the mail queue, like mailq
 //   - -bs: speak SMTP on standard input and output
-//   - -bv: deliver nothing; mail a report of what would happen
+//   - -bv: read and deliver nothing; mail a report of what would happen
 //   - -B type: 7BIT or 8BITMIME
 //   - -C file: main.cf, or its folder
 //   - -f sender, -r sender: the envelope sender
@@ -29,7 +29,7 @@
 //   - -q interval: ignored
 //   - -qI id, -qR site: deliver one message, or all mail for a site
 //   - -R return: full or hdrs, what a notice returns
-//   - -t: take recipients from the headers To:, Cc:, Bcc:
+//   - -t: take recipients from the headers To:, Cc:, Bcc:, beside those of the command line
 //   - -v: mail a report of the delivery; twice: log more
 //   - -V envid: an identifier for notices; -XV: ask for variable envelope return paths
 //

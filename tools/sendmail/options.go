@@ -232,11 +232,11 @@ func (r *request) check() {
 			usage("stray recipients on the command line: %s", r.recipients[0])
 		}
 	}
-	if r.fromHeader && r.mode != 'm' && r.mode != 'v' {
-		usage("-t can be used only in delivery mode")
+	if r.fromHeader && r.mode == 'v' {
+		usage("-t option cannot be used with -bv")
 	}
-	if r.fromHeader && len(r.recipients) > 0 {
-		usage("cannot handle command-line recipients with -t")
+	if r.fromHeader && r.mode != 'm' {
+		usage("-t can be used only in delivery mode")
 	}
 	if (r.mode == 'm' || r.mode == 'v') && !r.fromHeader && len(r.recipients) == 0 {
 		usage("Recipient addresses must be specified on the command line or via the -t option")
