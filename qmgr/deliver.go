@@ -79,7 +79,13 @@ func (q *manager) send(t *sched.Transport, e *sched.Entry, fd int) {
 func (q *manager) delivery(t *sched.Transport, e *sched.Entry) *delivery {
 	d := &delivery{entry: e}
 	d.call = call{loop: q.loop, path: "private/" + t.Name, protocol: deliver.Protocol, accepted: func() { q.taken(d) }}
-	d.call.release = func(fd, uses int) { q.pool.put(t, fd, uses) }
+	d.call.release = func(fd, uses int) {
+		if d.watched {
+			// Answer and end of an agent may come as one edge.
+			q.loop.change(fd, readable)
+		}
+		q.pool.put(t, fd, uses)
+	}
 	d.call.done = func(reply attr.List, err error) { q.delivered(d, reply, err) }
 	return d
 }

@@ -134,7 +134,7 @@ func Main(d Daemon) {
 	p.enterQueue()
 	if d.Serve.single() {
 		slack.Set()
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(20)
 	}
 	if d.PreJail != nil {
 		d.PreJail(p)

@@ -74,7 +74,11 @@ func (c Client) More(s *stream.Stream) bool {
 		}
 		break
 	}
-	p.acceptor.proved()
+	if a := p.acceptor; !a.worked {
+		p.Available()
+		p.Taken()
+		a.worked = true
+	}
 	p.used++
 	p.progress.busy = true
 	p.Pat()
@@ -163,6 +167,13 @@ func (a *acceptor) add(fd int, events uint32) {
 // hears that the process is free.
 func (a *acceptor) next(again bool) int {
 	p := a.p
+	if again && !a.worked {
+		// Once, even when the next client waits: the end of a process in
+		// trouble, however late, would else look like a program that cannot
+		// run, and nobody would be served for a while.
+		p.Available()
+		a.busy, a.worked = false, true
+	}
 	if again {
 		p.progress.busy = false
 		if a.again && p.MasterGone() {
@@ -170,7 +181,6 @@ func (a *acceptor) next(again bool) int {
 		}
 		for _, fd := range p.Listen {
 			if client := a.accept(fd); client >= 0 {
-				a.proved()
 				a.again = true
 				return client
 			}
@@ -179,7 +189,7 @@ func (a *acceptor) next(again bool) int {
 	}
 	if a.busy {
 		p.Available()
-		a.busy, a.worked = false, true
+		a.busy = false
 	}
 	deadline := time.Now().Add(p.MaxIdle)
 	for {
@@ -190,17 +200,6 @@ func (a *acceptor) next(again bool) int {
 		if client := a.accept(fd); client >= 0 {
 			return client
 		}
-	}
-}
-
-// proved lets master know once that this process can finish a client, when it
-// goes from one to the next. Otherwise its end in trouble, however late, would
-// look like a program that cannot run, and nobody would be served for a while.
-func (a *acceptor) proved() {
-	if a.busy && !a.worked {
-		a.p.Available()
-		a.p.Taken()
-		a.worked = true
 	}
 }
 
