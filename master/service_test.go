@@ -81,7 +81,7 @@ func TestThrottle(t *testing.T) {
 		t.Errorf("started again after %v", d)
 	}
 	r.connect("private/bad")
-	r.log("libexec/nothing: no such file or directory -- throttling")
+	r.log("libexec/nothing: No such file or directory -- throttling")
 }
 
 // A program that fails later is worth another try at once.

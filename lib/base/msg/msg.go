@@ -2,9 +2,11 @@
 package msg
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 )
 
@@ -86,7 +88,7 @@ func Panic(format string, args ...any) {
 func write(level Level, format string, args []any) {
 	text := format
 	if len(args) > 0 {
-		text = fmt.Sprintf(format, args...)
+		text = systemText(fmt.Sprintf(format, args...), args)
 	}
 	text = Printable(text)
 	if len(text) > textLimit {
@@ -95,6 +97,19 @@ func write(level Level, format string, args []any) {
 	for _, out := range outputs {
 		out(level, text)
 	}
+}
+
+// systemText gives the reasons of the operating system in text the form that log
+// readers and people know: "No such file or directory".
+func systemText(text string, args []any) string {
+	for _, arg := range args {
+		var number syscall.Errno
+		if err, ok := arg.(error); ok && errors.As(err, &number) {
+			reason := number.Error()
+			text = strings.ReplaceAll(text, reason, strings.ToUpper(reason[:1])+reason[1:])
+		}
+	}
+	return text
 }
 
 // Printable replaces what a terminal or a log reader could trip over by
