@@ -1,0 +1,5 @@
+//go:build 386 || arm
+
+package types
+
+type size = uint32
