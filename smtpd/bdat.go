@@ -54,6 +54,11 @@ func (s *session) bdatRefusal(size int64) (r reply, refusing bool) {
 		if refusal := s.checker.CheckData(s.facts()); refusal != nil {
 			return refused(refusal), true
 		}
+		if f, filtering := m.queue.(*filter); filtering {
+			if err := f.data(); err != nil {
+				return s.filterRefused(f, err), true
+			}
+		}
 		m.bdat = s.beginContent()
 	}
 	return r, false

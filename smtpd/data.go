@@ -32,6 +32,11 @@ func (s *session) dataCommand(args string) reply {
 			return refused(refusal)
 		}
 	}
+	if f, filtering := m.queue.(*filter); filtering {
+		if err := f.data(); err != nil {
+			return s.filterRefused(f, err)
+		}
+	}
 	c := s.beginContent()
 	s.say("354 End data with <CR><LF>.<CR><LF>")
 	if err := s.receive(c); err != nil {
@@ -50,8 +55,10 @@ func (s *session) beginContent() *content {
 	for _, header := range s.mail.actions.Prepend {
 		c.header(header)
 	}
-	for _, header := range s.received() {
-		c.header(header)
+	if _, filtering := s.mail.queue.(*filter); !filtering || s.forward == nil {
+		for _, header := range s.received() {
+			c.header(header)
+		}
 	}
 	return c
 }
@@ -150,6 +157,9 @@ func (s *session) finishMessage(c *content, detail string) reply {
 	} else {
 		m.queue.Abort()
 	}
+	if _, filtering := m.queue.(*filter); filtering && reason != "" {
+		return s.filtered(status, reason)
+	}
 	r := verdict(status, reason, m.id)
 	switch {
 	case status&cleanup.StatusBareLF != 0:
@@ -164,6 +174,19 @@ func (s *session) finishMessage(c *content, detail string) reply {
 	}
 	s.endMail()
 	return r
+}
+
+// filtered passes on what the content filter says of the message.
+func (s *session) filtered(status cleanup.Status, reason string) reply {
+	if status != 0 {
+		s.logFilter("proxy-reject", reason)
+		s.endMail()
+		return refuse("policy", reason)
+	}
+	s.logFilter("proxy-accept", reason)
+	s.errors, s.junk, s.history.wanted = 0, 0, false
+	s.endMail()
+	return ok(reason)
 }
 
 // collect asks what became of the message.

@@ -76,7 +76,7 @@ func (h *history) send(s *session, cause error) {
 	w.Record(record.Extracted, "")
 	w.Record(record.End, "")
 	if status, _, err := w.Finish(); err != nil || status != 0 {
-		msg.Warn("postmaster notify: message for %s not accepted (%v)", conf.ErrorNoticeRecipient, err)
+		msg.Warn("postmaster notify: message for %s not accepted (%s, %v)", conf.ErrorNoticeRecipient, status.Text(), err)
 	}
 }
 

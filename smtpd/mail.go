@@ -16,6 +16,7 @@ import (
 // s.mail = nil.
 type transaction struct {
 	sender   string // internal form
+	command  string // the whole line, for a content filter
 	arrived  time.Time
 	size     int64 // as declared, then as received
 	encoding string
@@ -64,7 +65,7 @@ func (s *session) mailCommand(args string) reply {
 		s.illegal("MAIL", request.path)
 		return refuse("protocol", "501 5.1.7 Bad sender address syntax")
 	}
-	m := &transaction{sender: sender, arrived: time.Now()}
+	m := &transaction{sender: sender, command: "MAIL " + args, arrived: time.Now()}
 	for _, p := range request.params {
 		if r := s.mailParameter(m, p); r.bad {
 			return r
@@ -123,9 +124,9 @@ func (s *session) beginMail(m *transaction) reply {
 		}
 	}
 	if !conf.DelayOpen {
-		if err := s.open(); err != nil {
+		if r := s.open(); r.bad {
 			s.abort()
-			return refuse("resource", "451 4.3.0 Error: queue file write error")
+			return r
 		}
 		s.queueID()
 	}

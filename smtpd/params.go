@@ -149,6 +149,21 @@ type params struct {
 	// The characters that a client may ask for as VERP delimiters.
 	VerpFilter string `param:"verp_delimiter_filter" default:"-=+"`
 
+	// CONTENT FILTER BEFORE THE QUEUE
+
+	// A mail server that sees each message before it is accepted:
+	// host:port, inet:host:port or unix:path.
+	ProxyFilter string `param:"smtpd_proxy_filter" default:""`
+
+	// What to call ourselves in EHLO to it.
+	ProxyEHLO string `param:"smtpd_proxy_ehlo" default:"$myhostname"`
+
+	// The time limit for connecting, sending and receiving.
+	ProxyTimeout time.Duration `param:"smtpd_proxy_timeout" default:"100s" min:"1s"`
+
+	// "speed_adjust": receive a whole message before the filter is asked.
+	ProxyOptions string `param:"smtpd_proxy_options" default:""`
+
 	// RESOURCE AND RATE CONTROLS
 
 	// The free space that must be left in the queue file system, in bytes.

@@ -11,6 +11,7 @@ import (
 // A recipient is what RCPT says.
 type recipient struct {
 	address  string // internal form
+	command  string // the whole line, for a content filter
 	notify   dsn.Notify
 	original string // ORCPT: "rfc822;joe@example.com", decoded
 }
@@ -30,7 +31,7 @@ func (s *session) rcptCommand(args string) reply {
 	if !valid {
 		return refuse("protocol", "501 5.5.4 Syntax: RCPT TO:<address>")
 	}
-	to := recipient{}
+	to := recipient{command: "RCPT " + args}
 	to.address, valid = pathRule{strict: conf.StrictEnvelopes, dash: conf.AllowMinUser}.parsePath(request.path)
 	if !s.charactersAllowed(request.path, nil) {
 		return refuse("protocol", undeclared)
@@ -72,8 +73,13 @@ func (s *session) addRecipient(to recipient) reply {
 		}
 	}
 	m.recipient = nil
-	if err := s.open(); err != nil {
-		return refuse("resource", "451 4.3.0 Error: queue file write error")
+	if r := s.open(); r.bad {
+		return r
+	}
+	if f, ok := m.queue.(*filter); ok {
+		if err := f.recipient(to.command); err != nil {
+			return s.filterRefused(f, err)
+		}
 	}
 	if m.recipients == 0 {
 		m.first = to.address

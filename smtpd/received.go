@@ -24,7 +24,10 @@ func (s *session) received() []string {
 	if conf.SASLHeader && s.sasl.User != "" {
 		lines = append(lines, "\t(Authenticated sender: "+comment(s.sasl.User)+")")
 	}
-	by := "\tby " + conf.MyHostname + " (" + conf.MailName + ") with " + s.protocolName() + " id " + m.id
+	by := "\tby " + conf.MyHostname + " (" + conf.MailName + ") with " + s.protocolName()
+	if m.id != noQueue {
+		by += " id " + m.id
+	}
 	if m.recipients == 1 {
 		return append(lines, by, "\tfor <"+external(m.first)+">; "+date)
 	}

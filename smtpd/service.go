@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"time"
 
 	"postrider/lib/base/match"
 	"postrider/lib/base/msg"
@@ -246,6 +245,3 @@ func (v verifier) Verify(address string) (access.VerifyStatus, string, error) {
 	r, err := v.client.Query(address)
 	return access.VerifyStatus(r.RecipientStatus), r.Reason, err
 }
-
-// pause is time.Sleep, which tests replace.
-var pause = time.Sleep

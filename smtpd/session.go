@@ -318,7 +318,12 @@ func (s *session) facts() *access.Facts {
 // log writes a line about a decision; its form is fixed.
 func (s *session) log(action, text string) {
 	id := s.queueID()
-	line := fmt.Sprintf("%s: %s: %s from %s: %s;", id, action, s.where, s.nameAddr(), text)
+	msg.Info("%s", fmt.Sprintf("%s: %s: %s from %s: %s;", id, action, s.where, s.nameAddr(), text)+s.about())
+}
+
+// about names the message and the client at the end of a log line.
+func (s *session) about() string {
+	line := ""
 	if s.mail != nil {
 		line += " from=<" + external(s.mail.sender) + ">"
 	}
@@ -329,7 +334,7 @@ func (s *session) log(action, text string) {
 	if s.helo != "" {
 		line += " helo=<" + s.helo + ">"
 	}
-	msg.Info("%s", line)
+	return line
 }
 
 // processID names this process, in hexadecimal.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -23,26 +24,50 @@ type submission interface {
 
 // open connects to what takes the message, when that was not done yet. The
 // queue ID is read later, when it is first needed.
-func (s *session) open() error {
+func (s *session) open() reply {
 	m := s.mail
 	if m.queue != nil {
-		return nil
+		return ok("")
 	}
-	queue, err := s.service.submit(s)
+	submit := s.service.submit
+	if conf.ProxyFilter != "" && !s.alone {
+		submit = submitFilter
+	}
+	queue, err := submit(s)
+	if f, filtering := queue.(*filter); filtering && err != nil {
+		r := s.filterRefused(f, err)
+		f.Abort()
+		return r
+	}
 	if err != nil {
 		msg.Warn("%v", err)
-		return err
+		return refuse("resource", "451 4.3.0 Error: queue file write error")
 	}
 	m.queue = queue
-	return nil
+	if conf.ProxyFilter != "" {
+		s.queueID()
+	}
+	return ok("")
 }
+
+// filterRefused is the reply of the content filter, or what to say without one.
+func (s *session) filterRefused(f *filter, err error) reply {
+	if !errors.Is(err, errFilter) {
+		msg.Warn("%v", err)
+		return refuse("software", "451 4.3.0 Error: queue file write error")
+	}
+	return refuse("policy", strings.Join(f.last.Lines, "\n"))
+}
+
+// noQueue stands in the log where there is no message yet, or none of ours.
+const noQueue = "NOQUEUE"
 
 // queueID is the ID of the current message, or NOQUEUE. It logs whose message
 // that is before any other line with the ID.
 func (s *session) queueID() string {
 	m := s.mail
 	if m == nil || m.queue == nil {
-		return "NOQUEUE"
+		return noQueue
 	}
 	if m.id != "" {
 		return m.id
@@ -50,7 +75,7 @@ func (s *session) queueID() string {
 	id, err := m.queue.ID()
 	if err != nil {
 		msg.Warn("%v", err)
-		return "NOQUEUE"
+		return noQueue
 	}
 	m.id = id
 	line := id + ": client=" + s.nameAddr()

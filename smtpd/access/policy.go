@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"postrider/lib/base/attr"
@@ -199,7 +200,7 @@ func (p *policyClient) ask(request attr.List) (string, error) {
 			try--
 			continue
 		}
-		msg.Warn("problem talking to server %s: %v", p.display, reason(err))
+		msg.Warn("problem talking to server %s: %s", p.display, Reason(err))
 		if try < p.tryLimit {
 			time.Sleep(p.retryDelay)
 		}
@@ -207,19 +208,17 @@ func (p *policyClient) ask(request attr.List) (string, error) {
 	return "", err
 }
 
-// reason leaves out what Go says about the operation.
-func reason(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
+// Reason is the text of an error without what Go says about the operation, in
+// the form that the system's library has.
+func Reason(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
 	}
+	text := err.Error()
+	if errno, ok := err.(syscall.Errno); ok && text != "" {
+		text = strings.ToUpper(errno.Error()[:1]) + text[1:]
+	}
+	return text
 }
 
 func (p *policyClient) exchange(request attr.List) (string, error) {

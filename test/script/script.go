@@ -69,7 +69,7 @@ func Run(t *testing.T, pattern string, connect func(*testing.T, *Script) Peer) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)), func(t *testing.T) { s.run(t, connect(t, s)) })
+		t.Run(strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)), func(t *testing.T) { s.Run(t, connect) })
 	}
 }
 
@@ -102,7 +102,10 @@ func Read(name string) (*Script, error) {
 	return s, nil
 }
 
-func (s *Script) run(t *testing.T, peer Peer) {
+// Run runs one script.
+func (s *Script) Run(t *testing.T, connect func(*testing.T, *Script) Peer) {
+	t.Helper()
+	peer := connect(t, s)
 	in := bufio.NewReader(peer)
 	line := 0
 	for text := range strings.SplitSeq(strings.TrimRight(s.Sections["session"], "\n"), "\n") {
