@@ -22,7 +22,8 @@ type siteParams interface{ Site() *site.Params }
 func Name() string { return filepath.Base(os.Args[0]) }
 
 // Configure makes dir the configuration folder of this process and of the
-// programs that it starts (option -c).
+// programs that it starts (option -c). A setgid command checks whether its caller
+// may choose it.
 func Configure(dir string) {
 	if !filepath.IsAbs(dir) {
 		if abs, err := filepath.Abs(dir); err == nil {
@@ -30,6 +31,7 @@ func Configure(dir string) {
 		}
 	}
 	os.Setenv("MAIL_CONFIG", dir)
+	checkCaller()
 }
 
 // Load reads main.cf, fills conf (which embeds site.Params) and opens the log:
@@ -86,6 +88,12 @@ func CleanEnvironment() {
 	for name, v := range values {
 		os.Setenv(name, v)
 	}
+	checkCaller()
+}
+
+// checkCaller makes sure that a user does not run a setgid command with a
+// configuration of his own.
+func checkCaller() {
 	if dir := param.Dir(); Setgid() && os.Getuid() != 0 && dir != param.DefaultDir {
 		checkDirectory(dir)
 	}
