@@ -21,6 +21,15 @@ func (s *session) sentBeforeGreeting() bool {
 	return err == nil && n > 0
 }
 
+// isEarly reports whether the client did not wait where it must. Before the
+// greeting it may have begun to talk in this moment, such as during a sleep.
+func (s *session) isEarly() bool {
+	if !s.early && !s.alone && s.where == "CONNECT" && s.sentBeforeGreeting() {
+		s.noteEarly(s.peekEarly())
+	}
+	return s.early
+}
+
 // peekEarly is what the client has sent too early, as far as it is here.
 func (s *session) peekEarly() string {
 	b, _ := s.s.Peek(1)

@@ -306,7 +306,7 @@ func (s *session) nameAddr() string {
 // facts are what is known when a decision is due.
 func (s *session) facts() *access.Facts {
 	f := &access.Facts{Stage: s.where, Protocol: s.protocol, Client: &s.client, Server: s.server, Helo: s.helo,
-		EarlyInput: s.early, SASL: s.sasl, Earlier: &s.earlier, Log: s.log}
+		EarlyInput: s.isEarly, SASL: s.sasl, Earlier: &s.earlier, Log: s.log}
 	if m := s.mail; m != nil {
 		f.Sender, f.Recipients, f.Size, f.QueueID = &m.sender, m.recipients, m.size, m.id
 		f.Instance, f.Transaction = m.instance, &m.actions

@@ -51,9 +51,9 @@ type Facts struct {
 	Recipient *string
 	ETRN      *string
 
-	Recipients  int   // accepted so far in this transaction
-	Size        int64 // of the message: declared, or received
-	EarlyInput  bool  // the client did not wait for a reply that it must await
+	Recipients  int         // accepted so far in this transaction
+	Size        int64       // of the message: declared, or received
+	EarlyInput  func() bool // the client did not wait for a reply that it must await
 	Encrypted   bool
 	SASL        SASL
 	QueueID     string // "" before the first recipient

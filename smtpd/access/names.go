@@ -136,7 +136,7 @@ func rejectPlaintextSession(w *walk, _ string) answer {
 // rejectUnauthPipelining refuses clients that send commands ahead where the
 // protocol does not allow it.
 func rejectUnauthPipelining(w *walk, _ string) answer {
-	if !w.EarlyInput {
+	if w.EarlyInput == nil || !w.EarlyInput() {
 		return dunno
 	}
 	return w.reject(Policy, 503, "5.5.0", "<%s>: %s rejected: Improper use of SMTP command pipelining", w.name, w.class)
