@@ -6,8 +6,6 @@
 package pcre
 
 import (
-	"errors"
-	"fmt"
 	"runtime"
 
 	"go.elara.ws/pcre/lib"
@@ -17,7 +15,9 @@ import (
 	"postrider/lib/base/table/rules"
 )
 
-func init() { table.Register("pcre", rules.Dialect{Kind: "pcre", Compile: compile}.Open) }
+func init() {
+	table.Register("pcre", rules.Dialect{Kind: "pcre", Obsolete: "X", Compile: compile}.Open)
+}
 
 // options are the letters behind an expression; each is on or off, and a letter
 // makes it the other.
@@ -29,7 +29,6 @@ var options = map[byte]uint32{
 	'A': lib.DPCRE2_ANCHORED,
 	'E': lib.DPCRE2_DOLLAR_ENDONLY,
 	'U': lib.DPCRE2_UNGREEDY,
-	'X': 0, // had a meaning with the first PCRE
 }
 
 // An expression is what PCRE2 made of a pattern.
@@ -87,15 +86,9 @@ func (e *expression) Find(text string) ([]string, error) {
 	return found, err
 }
 
-// Errors of a match. The first two are those of a pattern that tries too many
-// ways to match.
-var (
-	errLimit = errors.New("backtracking limit exceeded")
-	errDepth = errors.New("recursion limit exceeded")
-)
-
 // match calls found with begin and end of what the pattern and each of its groups
-// match. An unused group has the largest number for both.
+// match. An unused group has the largest number for both. A pattern that tries
+// too many ways to match is given up.
 func (e *expression) match(text string, found func(ends []libc.Size)) error {
 	w := borrow()
 	defer w.giveBack()
@@ -116,10 +109,6 @@ func (e *expression) match(text string, found func(ends []libc.Size)) error {
 		return nil
 	case n == lib.DPCRE2_ERROR_NOMATCH:
 		return nil
-	case n == lib.DPCRE2_ERROR_MATCHLIMIT || n == lib.DPCRE2_ERROR_HEAPLIMIT:
-		return errLimit
-	case n == lib.DPCRE2_ERROR_RECURSIONLIMIT:
-		return errDepth
 	}
-	return fmt.Errorf("matching error: %d (%s)", n, w.message(n))
+	return rules.GaveUp{Reason: w.message(n)}
 }

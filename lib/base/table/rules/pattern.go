@@ -18,7 +18,8 @@ type Regexp interface {
 
 // A Dialect is a kind of regular expression.
 type Dialect struct {
-	Kind string // the type of table: "regexp"
+	Kind     string // the type of table: "regexp"
+	Obsolete string // options that are ignored, with a warning
 	// Compile makes a Regexp. For a bad option the error is an OptionError.
 	Compile func(pattern, options string, fold bool) (Regexp, error)
 }
@@ -155,9 +156,16 @@ func (r *reader) pattern(number int, line string) (re Regexp, not bool, rest str
 	for n < len(rest) && !text.IsBlank(rest[n]) {
 		n++
 	}
-	re, err := r.Compile(pattern, rest[:n], r.flags&table.FoldPattern != 0)
+	options := rest[:n]
+	for _, old := range r.Obsolete {
+		if strings.ContainsRune(options, old) {
+			r.list.Warn(number, `ignoring obsolete regexp option "%c"`, old)
+			options = strings.ReplaceAll(options, string(old), "")
+		}
+	}
+	re, err := r.Compile(pattern, options, r.flags&table.FoldPattern != 0)
 	if option, bad := err.(OptionError); bad {
-		r.list.Warn(number, `unknown %s option "%c": skipping this rule`, r.Kind, byte(option))
+		r.list.Warn(number, `unknown regexp option "%c": skipping this rule`, byte(option))
 		return nil, not, "", false
 	}
 	if err != nil {

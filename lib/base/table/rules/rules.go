@@ -8,6 +8,8 @@
 package rules
 
 import (
+	"errors"
+
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 )
@@ -18,6 +20,12 @@ type Pattern interface {
 	// key that the rule has nothing to do with, not even when it is negated.
 	Match(key string) (matches, applies bool, err error)
 }
+
+// GaveUp is the error of a pattern that cannot say whether it matches a key, but
+// is good otherwise. The rule then does not apply.
+type GaveUp struct{ Reason string }
+
+func (g GaveUp) Error() string { return g.Reason }
 
 // A Value makes the value of a rule that matches key.
 type Value interface {
@@ -101,7 +109,10 @@ func (l *List) Lookup(key string) (string, bool, error) {
 		matches, applies, err := r.pattern.Match(key)
 		if err != nil {
 			l.Warn(r.line, "%v", err)
-			return "", false, err
+			if !errors.As(err, new(GaveUp)) {
+				return "", false, err
+			}
+			applies = false
 		}
 		switch yes := applies && matches != r.not; {
 		case r.value == nil && !yes:
