@@ -74,7 +74,7 @@ func (c Client) More(s *stream.Stream) bool {
 		}
 		break
 	}
-	if a := p.acceptor; !a.worked {
+	if a := p.acceptor; !a.worked && !p.MasterGone() { // a request is here: do not end now
 		p.Available()
 		p.Taken()
 		a.worked = true
