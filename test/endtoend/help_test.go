@@ -6,9 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"postrider/test/machine"
 	"postrider/test/peer/sink"
@@ -237,3 +240,15 @@ func (i *instance) start() {
 
 // flat is text in one line, for text that is wrapped anywhere.
 func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// asUser runs f with the rights of a user. The thread ends afterwards: call it on
+// a goroutine of its own.
+func asUser(uid int, f func() error) error {
+	runtime.LockOSThread()
+	for _, call := range [][2]uintptr{{unix.SYS_SETGROUPS, 0}, {unix.SYS_SETGID, uintptr(uid)}, {unix.SYS_SETUID, uintptr(uid)}} {
+		if _, _, errno := unix.RawSyscall(call[0], call[1], 0, 0); errno != 0 {
+			return errno
+		}
+	}
+	return f()
+}

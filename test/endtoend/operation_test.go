@@ -113,6 +113,36 @@ func TestReloadKeepsSession(t *testing.T) {
 	s.WaitEmpty()
 }
 
+// S3.3, S1.2: reloads in the middle of much mail refuse and lose nothing.
+func TestReloadUnderLoad(t *testing.T) {
+	s := machine.Install(t, "local_transport=discard:silently", "local_recipient_maps=", "mydestination=localhost").Start()
+	const messages = 1000
+	source := make(chan string)
+	go func() {
+		out, status := machine.Run("", "smtp-source", "-s", "10", "-m", fmt.Sprint(messages), "-f", "a@localhost", "-t", "b@localhost", "127.0.0.1:25")
+		source <- fmt.Sprint(status, " ", out)
+	}()
+	for done := false; !done; {
+		select {
+		case result := <-source:
+			if result != "0 " {
+				t.Errorf("smtp-source: %s", result)
+			}
+			done = true
+		case <-time.After(100 * time.Millisecond):
+			s.Reload()
+		}
+	}
+	s.WaitEmpty()
+	s.Wait("the last delivery in the log", func() bool { return strings.Count(s.Log(), "status=sent") >= messages })
+	if n := strings.Count(s.Log(), "status=sent"); n != messages {
+		t.Errorf("%d messages delivered, want %d", n, messages)
+	}
+	if n := strings.Count(s.Log(), ": reload -- "); n < 2 {
+		t.Errorf("only %d reloads", n)
+	}
+}
+
 // S3.3: a mistake in master.cf is named with its line, and mail goes on.
 func TestWrongReload(t *testing.T) {
 	s := machine.Install(t, "local_transport=discard:silently", "alias_maps=").Start()
