@@ -26,8 +26,8 @@ type header struct {
 var addressClass = map[string]class{
 	"from": headerSender, "sender": headerSender, "reply-to": headerSender, "return-path": headerSender,
 	"errors-to": headerSender, "return-receipt-to": headerSender, "disposition-notification-to": headerSender,
-	"mail-followup-to": headerSender, "mail-reply-to": headerSender,
-	"resent-from": headerSender, "resent-sender": headerSender, "resent-reply-to": headerSender,
+	"mail-followup-to": headerSender,
+	"resent-from":      headerSender, "resent-sender": headerSender, "resent-reply-to": headerSender,
 	"to": headerRecipient, "cc": headerRecipient, "bcc": headerRecipient, "apparently-to": headerRecipient,
 	"resent-to": headerRecipient, "resent-cc": headerRecipient, "resent-bcc": headerRecipient,
 }
@@ -96,6 +96,10 @@ func (m *message) headerDone() {
 	n := headerName(text)
 	name := strings.ToLower(string(text[:n]))
 	colon := n + bytes.IndexByte(text[n:], ':') + 1
+	if n+1 < colon { // no blanks before the colon. RFC 5322, section 2.2
+		text = append(text[:n], text[colon-1:]...)
+		colon = n + 1
+	}
 	if h.seen == nil {
 		h.seen = map[string]bool{}
 	}
@@ -109,14 +113,14 @@ func (m *message) headerDone() {
 		m.writeHeader(text)
 		return
 	}
-	value, changed := address.Rewrite(string(text[colon:]), func(external string) string {
+	result, changed := address.Rewrite(string(text), func(external string) string {
 		return m.mapHeader(addresses.Rewrite(m.context, external), c)
 	})
 	if !changed {
 		m.writeHeader(text)
 		return
 	}
-	m.writeHeader([]byte(string(text[:colon]) + value))
+	m.writeHeader([]byte(result))
 }
 
 // note remembers what matters about a header.

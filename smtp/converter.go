@@ -38,8 +38,7 @@ func (d *delivery) genericHeader(line string) string {
 	if !addressHeaders[strings.ToLower(strings.TrimRight(name, " \t"))] {
 		return line
 	}
-	start := len(name) + 1
-	text, _ := address.Rewrite(line[start:], func(external string) string {
+	line, _ = address.Rewrite(line, func(external string) string {
 		internal := address.Unquote(external)
 		out, err := outside(internal)
 		if err != nil {
@@ -51,7 +50,7 @@ func (d *delivery) genericHeader(line string) string {
 		}
 		return address.Quote(out)
 	})
-	return line[:start] + text
+	return line
 }
 
 // outside gives the form of an address that the Internet knows: the first

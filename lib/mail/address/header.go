@@ -2,161 +2,100 @@ package address
 
 import "strings"
 
-// A Span is an address inside the text of a header.
+// A Span is an address in the text of a header.
 type Span struct {
-	Start, End int    // of the address in the text, without angle brackets
-	Address    string // external form, without comments and white space
+	Address string // external form, without comments and white space
 }
 
 // Find returns the addresses in the text of an address header, such as To:.
 // Names, comments and groups are passed over; text that makes no sense is
 // taken as well as it can be, because mail with it exists.
 func Find(text string) []Span {
-	p := parser{text: text}
-	for p.at < len(text) {
-		p.token()
+	var found []Span
+	for _, e := range parse(text) {
+		if e.mailbox {
+			found = append(found, Span{e.address})
+		}
 	}
-	p.finish()
-	return p.found
+	return found
 }
 
-// Rewrite replaces each address in the text of a header by what f returns for
-// it, and leaves all else as it is.
-func Rewrite(text string, f func(external string) string) (result string, changed bool) {
-	var b strings.Builder
-	done := 0
-	for _, span := range Find(text) {
-		replacement := f(span.Address)
-		if replacement == span.Address {
-			continue
+// lineLength is more than a line of a rewritten header has, unless it has one
+// address only.
+const lineLength = 70
+
+// Rewrite replaces each address of a header "Name: text" by what f returns for
+// it. When that changes nothing the header stays as it is. Else it gets a new
+// layout: comments stand behind their address, and lines end behind a comma.
+func Rewrite(header string, f func(external string) string) (result string, changed bool) {
+	colon := strings.IndexByte(header, ':')
+	list := parse(header[colon+1:])
+	for i := range list {
+		if e := &list[i]; e.mailbox {
+			external := f(e.address)
+			changed = changed || external != e.written
+			e.address = external
 		}
-		b.WriteString(text[done:span.Start])
-		b.WriteString(replacement)
-		done, changed = span.End, true
 	}
 	if !changed {
-		return text, false
+		return header, false
 	}
-	b.WriteString(text[done:])
-	return b.String(), true
-}
-
-// a parser collects the words of one mailbox until a comma or the end.
-type parser struct {
-	text  string
-	at    int
-	found []Span
-
-	words  []string // of the mailbox so far
-	start  int
-	end    int
-	angle  bool // inside < >
-	closed bool // after >: only comments may follow
-	spaced bool // white space was passed since the last word
-}
-
-func (p *parser) token() {
-	switch c := p.text[p.at]; {
-	case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-		p.at++
-		p.spaced = true
-	case c == '(':
-		p.at = skipComment(p.text, p.at)
-		p.spaced = true
-	case c == '<' && !p.angle:
-		p.reset()
-		p.at++
-		p.angle = true
-	case c == '>' && p.angle:
-		p.add()
-		p.reset()
-		p.closed = true
-		p.at++
-	case (c == ',' || c == ';') && !p.angle:
-		p.finish()
-		p.at++
-	case c == ':' && !p.angle:
-		p.reset() // what came before is the name of a group
-		p.at++
-	case c == '"':
-		p.word(skipQuoted(p.text, p.at, '"'))
-	case c == '[':
-		p.word(skipQuoted(p.text, p.at, ']'))
-	case c == '\\' && p.at+1 < len(p.text):
-		p.word(p.at + 2)
-	default:
-		p.word(p.atomEnd())
+	result = strings.TrimRight(header[:colon], " \t") + ":"
+	column := len(result)
+	for _, item := range layOut(list) {
+		if column > 1 && column+1+len(item) >= lineLength && strings.HasSuffix(result, ",") {
+			result, column = result+"\n\t"+item, len(item)
+			continue
+		}
+		result, column = result+" "+item, column+1+len(item)
 	}
+	return result, true
 }
 
-func (p *parser) atomEnd() int {
-	end := p.at
-	for end < len(p.text) && (p.text[end] >= 0x80 || Atom(p.text[end])) {
-		end++
-	}
-	return max(end, p.at+1) // a special, such as @ and dot, is a word of its own
-}
-
-func (p *parser) word(end int) {
-	text := p.text[p.at:end]
-	if len(p.words) == 0 {
-		p.start = p.at
-	} else if p.spaced && joined(p.words[len(p.words)-1]) && joined(text) {
-		text = " " + text // two words in a row: no address, unless brackets follow
-	}
-	if !p.closed {
-		p.words = append(p.words, text)
-		p.end = end
-	}
-	p.at, p.spaced = end, false
-}
-
-// joined reports whether a word would run into its neighbour.
-func joined(word string) bool { return word != "@" && word != "." }
-
-func (p *parser) add() {
-	if len(p.words) > 0 {
-		p.found = append(p.found, Span{p.start, p.end, strings.Join(p.words, "")})
-	}
-}
-
-func (p *parser) finish() {
-	if !p.closed {
-		p.add()
-	}
-	p.reset()
-}
-
-func (p *parser) reset() {
-	p.words, p.angle, p.closed, p.spaced = nil, false, false, false
-}
-
-// skipComment returns the end of a comment, which may hold others.
-func skipComment(text string, at int) int {
-	depth := 0
-	for ; at < len(text); at++ {
-		switch text[at] {
-		case '\\':
-			at++
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return at + 1
-			}
+// layOut gives the pieces of a header, each up to and including a comma.
+func layOut(list []element) []string {
+	items := []string{""}
+	for i, e := range list {
+		last := &items[len(items)-1]
+		switch text := e.String(); {
+		case *last == "" || text == ";":
+			*last += text
+		default:
+			*last += " " + text
+		}
+		if i+1 < len(list) && !e.group && !list[i+1].end {
+			*last += ","
+			items = append(items, "")
 		}
 	}
-	return len(text)
+	return items
 }
 
-func skipQuoted(text string, at int, closing byte) int {
-	for at++; at < len(text); at++ {
-		switch text[at] {
-		case '\\':
-			at++
-		case closing:
-			return at + 1
-		}
+// An element of a header is a mailbox, the beginning or the end of a group.
+type element struct {
+	mailbox  bool
+	group    bool   // "name:"
+	end      bool   // ";"
+	name     string // as it was written
+	written  string // the address as it was, without white space
+	address  string // external form
+	angle    bool   // brackets around the address
+	comments []string
+}
+
+func (e element) String() string {
+	switch {
+	case e.group:
+		return e.name + ":"
+	case e.end:
+		return ";"
 	}
-	return len(text)
+	text := e.address
+	if e.angle {
+		text = strings.TrimLeft(e.name+" <"+e.address+">", " ")
+	}
+	for _, c := range e.comments {
+		text += " " + c
+	}
+	return text
 }
