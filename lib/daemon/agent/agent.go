@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"postrider/lib/base/attr"
@@ -153,19 +154,32 @@ func serve(s *stream.Stream, c server.Client, a *Agent) {
 	}
 	// Greeting and answer go out together.
 	attr.Write(s, announcement{deliver.Protocol, true})
-	for serveOne(s, c.Service, a) && c.More(s) {
+	for serveOne(s, c.Service, a, func() bool { return closed(c.FD) }) && c.More(s) {
 	}
+}
+
+// closed reports whether the other side has closed the connection.
+func closed(fd int) bool {
+	var b [1]byte
+	n, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return n == 0 && err == nil
 }
 
 // Serve does one request of a client, for a service with that name in
 // master.cf.
 func Serve(s *stream.Stream, service string, a *Agent) {
 	ipc.Announce(s, deliver.Protocol)
-	serveOne(s, service, a)
+	serveOne(s, service, a, func() bool { return false })
 }
 
 // serveOne does one request; false means that the connection is of no more use.
-func serveOne(s *stream.Stream, service string, a *Agent) bool {
+//
+// A request may have waited for a free agent while the queue manager went away.
+// The next one then looks at the message again, and this must not be a second
+// delivery. It starts after the end of the first, and passes by a message that
+// is locked: so a requester who is still there after the lock was taken is the
+// only one.
+func serveOne(s *stream.Stream, service string, a *Agent, gone func() bool) bool {
 	r, err := read(s)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
@@ -175,12 +189,19 @@ func serveOne(s *stream.Stream, service string, a *Agent) bool {
 	}
 	r.params, r.filter, r.Service = a.params(), a.filter, service
 	if err := r.open(); err != nil {
+		if gone() {
+			return false
+		}
 		if !errors.Is(err, os.ErrNotExist) {
 			msg.Fatal("open message %s: %v", r.QueueID, err)
 		}
 		msg.Warn("%s: the message is gone: %v", r.QueueID, err)
 		attr.Write(s, deliver.Reply{Status: 1})
 		return true
+	}
+	if gone() {
+		r.File.Close()
+		return false
 	}
 	trouble := a.Deliver(r)
 	r.File.Close()
