@@ -135,22 +135,14 @@ func (s *Server) accept() {
 
 // rule gives the answer of a stage; "" when there is no rule.
 func (s *Server) rule(stage string) string {
-	answer := s.next(stage)
-	s.mu.Lock()
-	s.used[stage]++
-	s.mu.Unlock()
-	return answer
-}
-
-// next is what rule would give.
-func (s *Server) next(stage string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := s.options.Rules[stage]
 	if len(list) == 0 {
 		return ""
 	}
-	return list[min(s.used[stage], len(list)-1)]
+	s.used[stage]++
+	return list[min(s.used[stage], len(list))-1]
 }
 
 func (s *Server) keep(m Message) {
@@ -265,17 +257,11 @@ func (c *session) unlessRefused(verb, rest, usual string, do func()) bool {
 	if i := strings.LastIndexByte(address, '>'); i > 0 {
 		address = address[1:i]
 	}
-	stages := []string{verb + " " + address, verb}
-	next := ""
-	for _, stage := range stages {
-		if next == "" {
-			next = c.next(stage)
-		}
-	}
-	if next == "" || next[0] == '2' {
+	reply := c.choose(usual, []string{verb + " " + address, verb})
+	if reply[0] == '2' {
 		do()
 	}
-	return c.answer(usual, stages...)
+	return c.say(reply)
 }
 
 // data takes the content, and answers once or, with LMTP, for each recipient.
@@ -283,12 +269,11 @@ func (c *session) data() bool {
 	if len(c.to) == 0 {
 		return c.answer("503 5.5.1 Error: need RCPT command", "DATA")
 	}
-	next := c.next("DATA")
-	refused := next != "" && next[0] != '3'
-	if !c.answer("354 End data with <CR><LF>.<CR><LF>", "DATA") {
+	reply := c.choose("354 End data with <CR><LF>.<CR><LF>", []string{"DATA"})
+	if !c.say(reply) {
 		return false
 	}
-	if refused {
+	if reply[0] != '3' {
 		return true
 	}
 	var b strings.Builder
