@@ -27,12 +27,18 @@ func runInside(who side) {
 	install(who)
 	scripts, err := readScripts(*only)
 	must(err)
+	part, n := 0, 1
+	fmt.Sscanf(os.Getenv("TOOLS_PART"), "%d/%d", &part, &n)
 	out := json.NewEncoder(os.Stdout)
-	for _, s := range scripts {
+	for i, s := range scripts {
+		if i%n != part {
+			continue
+		}
 		s.prepare()
 		for _, step := range s.steps {
+			begin := time.Now()
 			r := run(step.command)
-			r.File, r.Line = s.name, step.line
+			r.File, r.Line, r.Time = s.name, step.line, time.Since(begin).Round(time.Millisecond)
 			out.Encode(r)
 		}
 		stop()
@@ -61,6 +67,7 @@ func install(who side) {
 		mount -t tmpfs tmpfs /var/log; install -m 755 /src/test/tools/testdata/bin/* /usr/local/bin`)
 	if who == stock {
 		exec.Command("bash", "-c", "dpkg --install --force-all --no-triggers /src/build/debs/postfix*.deb").Run()
+		must(hasten("/usr/lib/postfix/libpostfix-util.so"))
 	} else {
 		stage := os.Getenv("TOOLS_STAGE")
 		if stage == "" {
@@ -71,7 +78,7 @@ func install(who side) {
 	sh("cp /src/conf/master.cf /etc/postfix/master.cf; rm -f /etc/postfix/postfix-files.d/*")
 	must(os.WriteFile("/etc/aliases", []byte("postmaster: root\n"), 0o644))
 	must(os.WriteFile("/etc/postfix/main.cf", []byte(common), 0o644))
-	sh("postfix check; newaliases; rm -rf " + pristine + " && mkdir " + pristine + " && cp -a /etc/postfix /etc/aliases* " + pristine)
+	sh("postfix start && postfix stop; newaliases; rm -rf " + pristine + " && mkdir " + pristine + " && cp -a /etc/postfix /etc/aliases* " + pristine)
 }
 
 // common are the settings of all scripts.

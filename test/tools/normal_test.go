@@ -5,15 +5,9 @@ import (
 	"regexp"
 )
 
-// A normalizer takes away what cannot be the same in two runs: where programs
-// are, versions, times, process IDs. Queue IDs become numbers in the order in
-// which they appear in a script.
-type normalizer struct {
-	ids map[string]string
-}
-
-func newNormalizer() *normalizer { return &normalizer{map[string]string{}} }
-
+// Taken away is what cannot be the same in two runs: where programs are,
+// versions, times, process IDs. Queue IDs become numbers in the order in which
+// they appear.
 var always = []struct {
 	pattern *regexp.Regexp
 	by      string
@@ -27,21 +21,22 @@ var always = []struct {
 	{regexp.MustCompile(`PID: \d+`), "PID: PID"},
 }
 
-var queueID = regexp.MustCompile(`\b[0-9A-F]{9,12}\b`)
+var queueID = regexp.MustCompile(`\b[0-9A-F]{6,12}\b`)
 
-func (n *normalizer) result(r Result) Result {
-	r.Stdout, r.Stderr = n.text(r.Stdout), n.text(r.Stderr)
+func normal(r Result) Result {
+	ids := map[string]string{}
+	r.Stdout, r.Stderr = normalText(r.Stdout, ids), normalText(r.Stderr, ids)
 	return r
 }
 
-func (n *normalizer) text(s string) string {
+func normalText(s string, ids map[string]string) string {
 	for _, a := range always {
 		s = a.pattern.ReplaceAllString(s, a.by)
 	}
 	return queueID.ReplaceAllStringFunc(s, func(id string) string {
-		if n.ids[id] == "" {
-			n.ids[id] = fmt.Sprintf("ID%d", len(n.ids)+1)
+		if ids[id] == "" {
+			ids[id] = fmt.Sprintf("ID%d", len(ids)+1)
 		}
-		return n.ids[id]
+		return ids[id]
 	})
 }

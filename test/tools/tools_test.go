@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"postrider/test/machine"
 )
@@ -77,6 +78,7 @@ type Result struct {
 	Status int
 	Stdout string
 	Stderr string
+	Time   time.Duration
 }
 
 type place struct {
@@ -85,36 +87,42 @@ type place struct {
 	line int
 }
 
+// machines of each side run at the same time, each with a part of the scripts.
+var machines = map[side]int{stock: 2, ours: 1}
+
 // runBoth runs all cases of both sides.
 func runBoth(t *testing.T, tree string) map[place]Result {
 	results := make(map[place]Result)
 	var lock sync.Mutex
 	var wait sync.WaitGroup
-	for _, who := range []side{stock, ours} {
-		wait.Go(func() {
-			list, err := runSide(tree, who)
-			if err != nil {
-				t.Errorf("%s: %v", who, err)
-			}
-			lock.Lock()
-			defer lock.Unlock()
-			for _, r := range list {
-				results[place{who, r.File, r.Line}] = r
-			}
-		})
+	for who, n := range machines {
+		for part := range n {
+			wait.Go(func() {
+				list, err := runSide(tree, who, part, n)
+				if err != nil {
+					t.Errorf("%s: %v", who, err)
+				}
+				lock.Lock()
+				defer lock.Unlock()
+				for _, r := range list {
+					results[place{who, r.File, r.Line}] = r
+				}
+			})
+		}
 	}
 	wait.Wait()
 	return results
 }
 
-// runSide runs this program in a new machine, and collects what it says.
-func runSide(tree string, who side) ([]Result, error) {
+// runSide runs this program in a new machine, and collects what it says. Each
+// of n machines does its part of the scripts.
+func runSide(tree string, who side, part, n int) ([]Result, error) {
 	cmd, done, err := machine.Self(tree, filepath.Join(tree, "test/tools"), "-files", *only)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	cmd.Env = append(cmd.Env, "TOOLS_SIDE="+string(who))
+	cmd.Env = append(cmd.Env, "TOOLS_SIDE="+string(who), fmt.Sprintf("TOOLS_PART=%d/%d", part, n))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -147,14 +155,13 @@ type comparison struct {
 
 // script compares the results of one file.
 func (c *comparison) script(s *script) {
-	var normal = map[side]*normalizer{stock: newNormalizer(), ours: newNormalizer()}
 	for _, step := range s.steps {
 		var got [2]Result
 		missing := false
 		for i, who := range []side{stock, ours} {
 			r, found := c.results[place{who, s.name, step.line}]
 			missing = missing || !found
-			got[i] = normal[who].result(r)
+			got[i] = normal(r)
 		}
 		switch {
 		case missing:
@@ -182,7 +189,7 @@ func (c *comparison) step(s *script, step *step, stock, ours Result) {
 		case a != b && listed && !strings.Contains(c.reasons, reason):
 			c.t.Errorf("%s:%d: %s: docs/differences.md does not say %q", s.path(), step.line, step.command, reason)
 		case a != b && !listed:
-			differences = append(differences, fmt.Sprintf("  %s of stock:\n%s  %s of ours:\n%s", part.name, indent(a), part.name, indent(b)))
+			differences = append(differences, "  "+part.name+" (- stock, + ours):\n"+diff(a, b))
 		}
 		if strings.Contains(b, "goroutine ") || strings.Contains(b, "runtime error") {
 			c.t.Errorf("%s:%d: %s: a trace:\n%s", s.path(), step.line, step.command, b)
@@ -197,7 +204,8 @@ func (c *comparison) step(s *script, step *step, stock, ours Result) {
 		c.equal++
 	}
 	if *show {
-		fmt.Printf("%s:%d: $ %s\n%s%s  status %d\n", s.path(), step.line, step.command, indent(ours.Stdout), indent(ours.Stderr), ours.Status)
+		fmt.Printf("%s:%d: $ %s\n%s%s    status %d (%v; stock %v)\n", s.path(), step.line, step.command,
+			indent(ours.Stdout), indent(ours.Stderr), ours.Status, ours.Time, stock.Time)
 	}
 }
 
@@ -209,6 +217,26 @@ var parts = []struct {
 	{"stdout", func(r Result) string { return r.Stdout }},
 	{"stderr", func(r Result) string { return r.Stderr }},
 	{"status", func(r Result) string { return fmt.Sprintln(r.Status) }},
+}
+
+// diff shows where two texts differ: without the lines that both have at their
+// begin and end.
+func diff(a, b string) string {
+	x, y := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
+	for len(x) > 0 && len(y) > 0 && x[0] == y[0] {
+		x, y = x[1:], y[1:]
+	}
+	for len(x) > 0 && len(y) > 0 && x[len(x)-1] == y[len(y)-1] {
+		x, y = x[:len(x)-1], y[:len(y)-1]
+	}
+	var text strings.Builder
+	for _, line := range x {
+		fmt.Fprintf(&text, "    - %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	for _, line := range y {
+		fmt.Fprintf(&text, "    + %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	return text.String()
 }
 
 func indent(text string) string {
