@@ -164,25 +164,19 @@ func eof(yes bool) error {
 
 // Write appends at the end of what was written.
 func (f *File) Write(p []byte) (int, error) {
-	done := 0
-	for done < len(p) {
-		n, err := syscall.Write(f.fd, p[done:])
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return done, f.wrap("write", err)
-		}
-		done += n
-	}
-	return done, nil
+	return f.whole(p, func(p []byte, _ int) (int, error) { return syscall.Write(f.fd, p) })
 }
 
 // WriteAt overwrites at an offset.
 func (f *File) WriteAt(p []byte, offset int64) (int, error) {
+	return f.whole(p, func(p []byte, done int) (int, error) { return syscall.Pwrite(f.fd, p, offset+int64(done)) })
+}
+
+// whole writes until all of p is written.
+func (f *File) whole(p []byte, write func(p []byte, done int) (int, error)) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := syscall.Pwrite(f.fd, p[done:], offset+int64(done))
+		n, err := write(p[done:], done)
 		if err == syscall.EINTR {
 			continue
 		}
