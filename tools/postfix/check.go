@@ -92,15 +92,15 @@ func createMissing(list []item) error {
 
 // checkWarn reports what is not as it should be, but stops nothing.
 func checkWarn() {
+	owner, _, err := conf.Owner()
+	if err != nil {
+		msg.Warn("%v", err)
+		return
+	}
 	if list, err := readList(listFile(), settings.Expand); err == nil {
 		for _, i := range list {
 			i.check()
 		}
-	}
-	owner, err := userID(conf.MailOwner)
-	if err != nil {
-		msg.Warn("parameter mail_owner: %v", err)
-		return
 	}
 	for _, dir := range places() {
 		checkTree(dir+"/.", 0, "root", true)
@@ -196,6 +196,9 @@ func (i *item) checkFile(path string) {
 func checkTree(root string, uid int, name string, modes bool) {
 	top := strings.TrimSuffix(root, "/.")
 	walk(top, func(path string, info fs.FileInfo) {
+		if path == top && !modes {
+			return // the list has told it
+		}
 		shown := root + strings.TrimPrefix(path, top)
 		if info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 && !modes {
 			return

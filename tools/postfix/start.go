@@ -141,17 +141,27 @@ func ended(limit time.Duration) bool {
 }
 
 func quickStop(args []string) int {
-	result := stop(args)
+	result := 0
+	if _, yes := running(); yes {
+		result = stop(args)
+	} else {
+		msg.Log(msg.LevelFatal, "the Postfix mail system is not running")
+	}
 	if err := os.WriteFile(quickStartFile, nil, 0o600); err != nil {
 		msg.Warn("%v", err)
 	}
 	return result
 }
 
+// abortPause lets a start that follows at once find the end of master.
+const abortPause = 100 * time.Millisecond
+
 func abort([]string) int {
 	pid := needRunning()
 	msg.Info("aborting the Postfix mail system")
-	return sendSignal(pid, unix.SIGTERM)
+	status := sendSignal(pid, unix.SIGTERM)
+	ended(abortPause)
+	return status
 }
 
 func drain([]string) int {
