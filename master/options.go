@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ const usage = "usage: %s [-c config_dir] [-D (debug)] [-d (don't detach from ter
 func readOptions(args []string) options {
 	list, rest, err := option.Parse(args, "c:Dde:istvw")
 	if err != nil {
-		msg.Warn("%v", err)
+		fmt.Fprintf(os.Stderr, "master: %v\n", err) // as getopt(3) does
 	}
 	if err != nil || len(rest) > 0 {
 		msg.Fatal(usage, os.Args[0])

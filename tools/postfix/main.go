@@ -55,6 +55,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"syscall"
@@ -125,7 +126,7 @@ func checkUser() {
 func readOptions(args []string) (words []string) {
 	list, words, err := option.Parse(args, "c:Dv")
 	if err != nil {
-		msg.Warn("%v", err)
+		fmt.Fprintf(os.Stderr, "postfix: %v\n", err) // as getopt(3) does
 		msg.Fatal("usage: %s [-c config_dir] [-Dv] command", os.Args[0])
 	}
 	for _, opt := range list {

@@ -31,6 +31,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -60,7 +61,7 @@ func main() {
 		msg.Fatal("%v", err)
 	}
 	if err := kick(words[0], words[1], words[2]); err != nil {
-		msg.Warn("%v", err)
+		fmt.Fprintf(os.Stderr, "postkick: %v\n", err) // as getopt(3) does
 		msg.Fatal("Cannot contact class %s service %s - perhaps the mail system is down", words[0], words[1])
 	}
 }

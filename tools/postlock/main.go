@@ -19,7 +19,7 @@
 // # DIAGNOSTICS
 //
 // The exit status is that of the command. It is 75, try again later, when the
-// file could not be locked or the command could not be executed.
+// file could not be locked, and 1 when the command could not be executed.
 //
 // # BUGS
 //
@@ -90,7 +90,7 @@ func main() {
 	status, err := run(words[1:])
 	unlock()
 	if err != nil {
-		fail(err)
+		msg.Fatal("%v", err)
 	}
 	os.Exit(status)
 }
@@ -100,7 +100,7 @@ func fail(err error) { msg.FatalStatus(tempFail, "%v", err) }
 func readOptions(args []string) (style string, words []string) {
 	list, words, err := option.Parse(args, "c:l:v")
 	if err != nil {
-		msg.Warn("%v", err)
+		fmt.Fprintf(os.Stderr, "postlock: %v\n", err) // as getopt(3) does
 	}
 	if err != nil || len(words) < 2 {
 		msg.FatalStatus(tempFail, "usage: %s [-c config_dir] [-l lock_style] [-v] folder command...", os.Args[0])
@@ -123,7 +123,7 @@ func readOptions(args []string) (style string, words []string) {
 func lock(path, style string) (unlock func(), err error) {
 	kinds, err := file.Kinds(style)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("mailbox_delivery_lock value %q: %w", style, err)
 	}
 	tries := file.Tries{Attempts: conf.DeliverLockAttempts, Delay: conf.DeliverLockDelay, Stale: conf.StaleLockTime}
 	undo := func() error { return nil }
@@ -166,7 +166,7 @@ func openLocked(path string, kinds []file.Kind, tries file.Tries) (*os.File, err
 func run(words []string) (status int, err error) {
 	path, err := exec.LookPath(words[0])
 	if err != nil {
-		return 0, fmt.Errorf("execute %s: %w", words[0], errors.Unwrap(err))
+		return 0, fmt.Errorf("execvp %s: %w", words[0], cause(err))
 	}
 	attr := &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}}
 	var child *os.Process
@@ -178,7 +178,7 @@ func run(words []string) (status int, err error) {
 		time.Sleep(conf.ForkDelay)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("execute %s: %w", words[0], err)
+		return 0, fmt.Errorf("execvp %s: %w", words[0], cause(err))
 	}
 	state, err := child.Wait()
 	if err != nil {
@@ -189,6 +189,18 @@ func run(words []string) (status int, err error) {
 	}
 	msg.Warn("%s: %v", words[0], state)
 	return 1, nil
+}
+
+// cause is what the system said, without the name of the call.
+func cause(err error) error {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return syscall.ENOENT
+	case errors.As(err, &errno):
+		return errno
+	}
+	return err
 }
 
 // busy reports whether a process could not be started for want of memory or

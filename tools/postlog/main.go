@@ -32,6 +32,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -96,7 +97,7 @@ var priorities = map[string]msg.Level{
 func readOptions(args []string) (o options) {
 	list, rest, err := option.Parse(args, "c:ip:t:v")
 	if err != nil {
-		msg.Warn("%v", err)
+		fmt.Fprintf(os.Stderr, "postlog: %v\n", err) // as getopt(3) does
 		msg.Fatal("usage: %s [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]", os.Args[0])
 	}
 	o.text = rest
