@@ -26,6 +26,9 @@ func builtinTable(list []*parameter) ([]byte, error) {
 		if p.kind != "" && p.kind != "Text" {
 			fmt.Fprintf(&b, ", Kind: %s", p.kind)
 		}
+		if p.unread {
+			b.WriteString(", Unread: true")
+		}
 		b.WriteString("},\n")
 	}
 	b.WriteString("}\n")

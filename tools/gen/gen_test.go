@@ -75,7 +75,7 @@ func TestGenerate(t *testing.T) {
 			`{Name: "lmtp_lhlo_x", Default: "2s", Users: "smtp", Kind: Time}`,
 			`{Name: "local_limit", Default: "2", Min: "1", Users: "smtp", Kind: Int}`,
 			`{Name: "smtp_limit", Default: "$limit", Min: "1", Users: "smtp", Kind: Int}`,
-			`{Name: "unused"}`, `{Name: "x_name", Default: "jim", Old: "x_nom", Users: "smtp"}`,
+			`{Name: "unused", Unread: true}`, `{Name: "x_name", Default: "jim", Old: "x_nom", Users: "smtp"}`,
 		},
 		"conf/main.cf.default": {"\nunused =\nx_name = jim\n"},
 		"docs/status.md":       {"Of 6 parameters of Postfix 3.11, 5 are read", "- `unused`"},

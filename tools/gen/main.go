@@ -92,6 +92,7 @@ func generate(root string) ([]product, error) {
 	for _, err := range append(errs, reference.judge(list, declared)...) {
 		fmt.Fprintln(os.Stderr, "gen: warning:", err)
 	}
+	markUnread(list, declared, src.asked)
 	table, err := builtinTable(list)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func generate(root string) ([]product, error) {
 	products := []product{
 		{"lib/mail/param/builtin.go", table},
 		{"conf/main.cf.default", defaultsFile(list)},
-		{"docs/status.md", statusFile(list, declared, reference, src.asked)},
+		{"docs/status.md", statusFile(list, declared, reference)},
 	}
 	messages, err := protocols(root)
 	if err != nil {

@@ -14,6 +14,7 @@ type parameter struct {
 	name, fallback, min, max, old string
 	kind                          string // name of a constant of package param
 	users                         []string
+	unread                        bool   // no program acts upon it
 	text                          string // for the manual
 	place                         string // file:line
 	tag                           reflect.StructTag

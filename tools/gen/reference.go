@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -103,22 +104,31 @@ func (p *parameter) valid() error {
 	return nil
 }
 
-// statusFile makes docs/status.md: what is known but not acted upon.
-func statusFile(list []*parameter, declared map[string]*parameter, ref *reference, asked map[string]bool) []byte {
-	var b bytes.Buffer
-	var unused, ours []string
+// markUnread finds the parameters that no program acts upon: neither declared nor
+// asked for by name nor a part of another one's default.
+func markUnread(list []*parameter, declared map[string]*parameter, asked map[string]bool) {
+	read := maps.Clone(asked)
 	for _, p := range declared {
 		if strings.HasPrefix(p.name, "proxy_") { // lists of what others may read
 			continue
 		}
 		for _, name := range macro.Names(p.fallback) {
-			asked[name] = true
+			read[name] = true
 		}
 	}
 	for _, p := range list {
+		p.unread = declared[p.name] == nil && !read[p.name]
+	}
+}
+
+// statusFile makes docs/status.md: what is known but not acted upon.
+func statusFile(list []*parameter, declared map[string]*parameter, ref *reference) []byte {
+	var b bytes.Buffer
+	var unused, ours []string
+	for _, p := range list {
 		_, known := ref.defaults[p.name]
 		switch {
-		case declared[p.name] == nil && !asked[p.name]:
+		case p.unread:
 			unused = append(unused, "`"+p.name+"`")
 		case !known && declared[p.name] != nil:
 			ours = append(ours, fmt.Sprintf("`%s` (%s)", p.name, p.place))

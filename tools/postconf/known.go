@@ -1,42 +1,27 @@
 package main
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"postrider/lib/base/macro"
 	"postrider/lib/base/text"
+	"postrider/lib/mail/known"
 	"postrider/lib/mail/mastercf"
 	"postrider/lib/mail/param"
 )
 
-// A class says who made up a parameter.
-type class int
-
-const (
-	builtin class = iota // the suite
-	service              // the suite, for a service in master.cf
-	user                 // the administrator, by using $name
-)
-
-// known are the names that parameters can have here.
-type known struct {
-	names    map[string]class
-	services map[string]string // defaults of class service
-	entries  []mastercf.Entry
-	referred map[string]bool // names that values refer to, set or not
+// names are the names that parameters can have here, with the services of
+// master.cf.
+type names struct {
+	*known.Names
+	entries []mastercf.Entry
 }
 
-// known finds the names of all parameters: of the suite, of the services in
-// master.cf, and those that a value or another parameter refers to.
-func (p *postconf) known(s *param.Settings) *known {
-	k := &known{names: make(map[string]class), services: make(map[string]string), referred: make(map[string]bool)}
-	for _, b := range param.Builtins() {
-		k.names[b.Name] = builtin
-	}
+// known finds the names of all parameters.
+func (p *postconf) known(s *param.Settings) *names {
+	k := &names{}
 	path := filepath.Join(p.dir, "master.cf")
 	file, err := mastercf.ReadFile(path)
 	switch {
@@ -45,107 +30,13 @@ func (p *postconf) known(s *param.Settings) *known {
 	case !os.IsNotExist(err) || !p.modes['d']:
 		p.warn("%v", err)
 	}
-	for i := range k.entries {
-		k.addService(&k.entries[i])
-	}
-	k.addUser(s)
-	for i := range k.entries {
-		for _, option := range k.entries[i].Options() {
-			k.refer(s, option.Value)
-		}
-	}
+	k.Names = known.New(s, k.entries)
 	return k
 }
 
-// transportSuffixes are the parameters that each delivery agent's service has.
-var transportSuffixes = []string{
-	"_delivery_slot_cost", "_delivery_slot_discount", "_delivery_slot_loan",
-	"_destination_concurrency_failed_cohort_limit", "_destination_concurrency_limit",
-	"_destination_concurrency_negative_feedback", "_destination_concurrency_positive_feedback",
-	"_destination_rate_delay", "_destination_recipient_limit", "_extra_recipient_limit",
-	"_initial_destination_concurrency", "_minimum_delivery_slots", "_recipient_limit",
-	"_recipient_refill_delay", "_recipient_refill_limit", "_transport_rate_delay",
-}
-
-// addService adds the parameters whose names begin with that of a service.
-func (k *known) addService(e *mastercf.Entry) {
-	add := func(suffix, fallback string) {
-		name := e.Name + suffix
-		if param.Lookup(name) == nil {
-			k.services[name] = fallback
-		}
-		k.names[name] = service
-	}
-	switch filepath.Base(e.Command) {
-	case "local", "pipe", "virtual", "smtp", "lmtp", "error":
-		for _, suffix := range transportSuffixes {
-			if suffix == "_initial_destination_concurrency" {
-				add(suffix, "$initial_destination_concurrency")
-			} else {
-				add(suffix, "$default"+suffix)
-			}
-		}
-	}
-	switch filepath.Base(e.Command) {
-	case "pipe", "spawn":
-		add("_time_limit", "$command_time_limit")
-	}
-}
-
-// addUser adds the names that the administrator made: what values refer to,
-// restriction classes, and what the clients of databases read from main.cf.
-func (k *known) addUser(s *param.Settings) {
-	for _, name := range s.Names() {
-		value, _ := s.Get(name)
-		k.refer(s, value)
-	}
-	for _, b := range param.Builtins() {
-		k.refer(s, b.Default)
-		for old := range strings.FieldsSeq(b.Old) {
-			k.userName(s, old)
-		}
-	}
-	for _, name := range text.Split(s.Value("smtpd_restriction_classes")) {
-		k.userName(s, name)
-	}
-}
-
-// userName adds a name, if main.cf sets it.
-func (k *known) userName(s *param.Settings, name string) {
-	if _, known := k.names[name]; known {
-		return
-	}
-	if _, set := s.Get(name); set {
-		k.names[name] = user
-	}
-}
-
-// databases are the types of table whose name can be the prefix of parameters.
-var databases = []string{"ldap", "memcache", "mysql", "pgsql", "sqlite", "mongodb"}
-
-// refer adds the names that a value refers to.
-func (k *known) refer(s *param.Settings, value string) {
-	for _, name := range macro.Names(value) {
-		k.referred[name] = true
-		k.userName(s, name)
-	}
-	for _, item := range text.Split(value) {
-		item = strings.TrimPrefix(strings.Trim(item, "{}"), "proxy:")
-		kind, prefix, found := strings.Cut(item, ":")
-		if !found || !slices.Contains(databases, kind) || prefix == "" || strings.ContainsAny(prefix[:1], "/.{") {
-			continue
-		}
-		for _, name := range s.Names() {
-			if strings.HasPrefix(name, prefix+"_") {
-				k.userName(s, name)
-			}
-		}
-	}
-}
-
 // fallback returns the default of a parameter.
-func (k *known) fallback(s *param.Settings, name string) string {
-	if value, ok := k.services[name]; ok {
+func (k *names) fallback(s *param.Settings, name string) string {
+	if value, ok := k.Defaults[name]; ok {
 		return value
 	}
 	b := param.Lookup(name)
@@ -159,7 +50,7 @@ func (k *known) fallback(s *param.Settings, name string) string {
 }
 
 // raw reports whether a parameter is expanded only when it is used.
-func (k *known) raw(name string) bool {
+func (k *names) raw(name string) bool {
 	b := param.Lookup(name)
 	return b != nil && (b.Kind == param.RawText || rawNames[name])
 }
@@ -172,11 +63,11 @@ var rawNames = map[string]bool{
 
 // warnUnused warns about settings whose names nobody knows, in main.cf and in
 // the options of services.
-func (p *postconf) warnUnused(s *param.Settings, k *known) {
+func (p *postconf) warnUnused(s *param.Settings, k *names) {
 	file := filepath.Join(p.dir, "main.cf")
 	for _, name := range s.Names() {
-		_, known := k.names[name]
-		if value, _ := s.Get(name); !known && !p.overridden(name) {
+		_, found := k.Classes[name]
+		if value, _ := s.Get(name); !found && !p.overridden(name) {
 			p.warn("%s: unused parameter: %s=%s", file, name, value)
 		}
 	}
@@ -195,7 +86,7 @@ func (p *postconf) overridden(name string) bool {
 
 // warnUnusedOptions does that for master.cf. A name that another option of the
 // same service refers to is in use.
-func (p *postconf) warnUnusedOptions(entries []mastercf.Entry, k *known) {
+func (p *postconf) warnUnusedOptions(entries []mastercf.Entry, k *names) {
 	file := filepath.Join(p.dir, "master.cf")
 	for i := range entries {
 		options := entries[i].Options()
@@ -211,12 +102,9 @@ func (p *postconf) warnUnusedOptions(entries []mastercf.Entry, k *known) {
 			}
 		}
 		for _, option := range options {
-			if _, known := k.names[option.Name]; !known && !referred[option.Name] && !k.referred[option.Name] {
+			if _, found := k.Classes[option.Name]; !found && !referred[option.Name] && !k.Referred[option.Name] {
 				p.warn("%s: unused parameter: %s=%s", file, option.Name, option.Value)
 			}
 		}
 	}
 }
-
-// sorted returns all names.
-func (k *known) sorted() []string { return slices.Sorted(maps.Keys(k.names)) }

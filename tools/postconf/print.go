@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"postrider/lib/mail/known"
 	"postrider/lib/mail/param"
 )
 
@@ -42,11 +43,11 @@ func (p *postconf) printParameters() error {
 	k := p.known(s)
 	names := p.args
 	if len(names) == 0 {
-		names = k.sorted()
+		names = k.Sorted()
 	}
 	for _, name := range names {
-		class, known := k.names[name]
-		if !known || p.modes['d'] && class == user {
+		class, found := k.Classes[name]
+		if !found || p.modes['d'] && class == known.User {
 			if len(p.args) > 0 {
 				p.warn("%s: unknown parameter", name)
 			}
@@ -64,7 +65,7 @@ func (p *postconf) printParameters() error {
 }
 
 // printParameter prints one parameter.
-func (p *postconf) printParameter(s *param.Settings, k *known, name string) {
+func (p *postconf) printParameter(s *param.Settings, k *names, name string) {
 	value, set := s.Get(name)
 	if p.modes['n'] && !set {
 		return
@@ -89,8 +90,8 @@ func (p *postconf) expand(s *param.Settings, value string) string {
 }
 
 // wantedClasses reads option -C.
-func (p *postconf) wantedClasses() (map[class]bool, error) {
-	wanted := map[class]bool{builtin: true, service: true, user: true}
+func (p *postconf) wantedClasses() (map[known.Class]bool, error) {
+	wanted := map[known.Class]bool{known.Builtin: true, known.Service: true, known.User: true}
 	if !p.modes['C'] {
 		return wanted, nil
 	}
@@ -98,13 +99,13 @@ func (p *postconf) wantedClasses() (map[class]bool, error) {
 	for _, name := range strings.FieldsFunc(p.classes, func(r rune) bool { return strings.ContainsRune(", \t", r) }) {
 		switch name {
 		case "builtin":
-			wanted[builtin] = true
+			wanted[known.Builtin] = true
 		case "service":
-			wanted[service] = true
+			wanted[known.Service] = true
 		case "user":
-			wanted[user] = true
+			wanted[known.User] = true
 		case "all":
-			wanted[builtin], wanted[service], wanted[user] = true, true, true
+			wanted[known.Builtin], wanted[known.Service], wanted[known.User] = true, true, true
 		default:
 			return nil, fmt.Errorf("unknown -C option value %q in %q", name, p.classes)
 		}

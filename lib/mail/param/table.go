@@ -26,7 +26,8 @@ type Builtin struct {
 	Min     string
 	Max     string
 	Old     string // names of the past
-	Users   string // the programs that read it; empty when none does
+	Users   string // the programs that declare it
+	Unread  bool   // no program acts upon it
 	Kind    Kind
 }
 
