@@ -106,7 +106,7 @@ func TestSendmailHeaders(t *testing.T) {
 	s.WaitLog("removed")
 	for _, name := range []string{"ann", "bob", "root"} {
 		box := s.Mailbox(name)
-		want(t, box, "From joe@remote.example ", "To: Ann <ann@example.com>, (comment) bob@example.com\n", "From: Joe User <joe@remote.example>\n",
+		want(t, box, "From joe@remote.example ", "To: Ann <ann@example.com>, bob@example.com (comment)\n", "From: Joe User <joe@remote.example>\n",
 			"Received: by mail.example.com (Postfix, from userid 0)\n\tid ", "Message-Id: <", "Date: ")
 		wantNot(t, box, "Bcc")
 	}

@@ -73,7 +73,7 @@ func TestMaildir(t *testing.T) {
 	s := site(t, "home_mailbox=Maildir/", "recipient_delimiter=+").Start()
 	uid := s.User("ann")
 	s.Send("Subject: maildir\n\nFrom me\n", "-f", "joe@remote.example", "ann+folder")
-	s.WaitLog(`to=<ann\+folder@example.com>, relay=local, .*status=sent \(delivered to maildir\)`)
+	s.WaitLog(`to=<ann\+folder@example.com>, orig_to=<ann\+folder>, relay=local, .*status=sent \(delivered to maildir\)`)
 	list, _ := filepath.Glob("/home/ann/Maildir/new/*")
 	if len(list) != 1 {
 		t.Fatalf("in Maildir/new: %v", list)
@@ -181,7 +181,7 @@ func TestLuser(t *testing.T) {
 	s := site(t, "luser_relay=ann+$user", "recipient_delimiter=+", "local_recipient_maps=").Start()
 	s.Send("Subject: luser\n\nx\n", "-f", "joe@remote.example", "nobody-here")
 	s.WaitEmpty()
-	want(t, s.Mailbox("ann"), "Subject: luser", "X-Original-To: nobody-here@example.com\n")
+	want(t, s.Mailbox("ann"), "Subject: luser", "X-Original-To: nobody-here\nDelivered-To: nobody-here@example.com\n")
 }
 
 // S2.7, S4.5.3: procmail, as the user, through mailbox_command; and a command

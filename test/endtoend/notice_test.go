@@ -116,7 +116,7 @@ func TestBounce(t *testing.T) {
 	if got := n.header.Get("From"); got != "Mail Delivery System <MAILER-DAEMON@example.com>" && got != "MAILER-DAEMON@example.com (Mail Delivery System)" {
 		t.Error(got)
 	}
-	want(t, flat(n.text), "mail.example.com", "<nobody-here@example.com>: unknown user: \"nobody-here\"")
+	want(t, flat(n.text), "mail.example.com", "<nobody-here@example.com> (expanded from <nobody-here>): unknown user: \"nobody-here\"")
 	wantNot(t, n.text, "bob")
 	is(t, n.message, "Reporting-Mta", "dns; mail.example.com", "X-Postfix-Queue-Id", "[0-9A-F]+", "X-Postfix-Sender", "rfc822; ann@example.com",
 		"Arrival-Date", `\w{3}, +\d+ \w{3} \d{4} .*`, "Original-Envelope-Id", `env\+20id|env id`)
