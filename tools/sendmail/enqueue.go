@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
-	"time"
 
 	"postrider/lib/base/account"
 	"postrider/lib/base/attr"
@@ -35,64 +33,24 @@ func enqueue(r *request) {
 		writeRecipient(s, r, recipient)
 	}
 	record.Write(s, record.End, "")
+	sender, _ := whoAmI(r)
 	drop.finish()
-}
-
-// A dropper is a running postdrop(1) and the connection with it.
-type dropper struct {
-	process *exec.Cmd
-	stream  *stream.Stream
-	id      string
-}
-
-func startPostdrop() *dropper {
-	path := conf.CommandDirectory + "/postdrop"
-	d := &dropper{process: exec.Command(path, "-r")}
-	in, err := d.process.StdinPipe()
-	if err == nil {
-		var out io.ReadCloser
-		if out, err = d.process.StdoutPipe(); err == nil {
-			d.process.Stderr = os.Stderr
-			d.stream = stream.New(pipes{out, in})
-			err = d.process.Start()
-		}
+	if r.mode == 'v' || r.verbose == 1 {
+		fmt.Printf("Mail Delivery Status Report will be mailed to <%s>.\n", sender)
 	}
-	if err != nil {
-		msg.FatalStatus(exTempFail, "run %s: %v", path, err)
-	}
-	var a cleanup.Announcement
-	if err := attr.Read(d.stream, &a); err != nil {
-		d.process.Wait()
-		msg.FatalStatus(exUnavailable, "mail system is not available: %s: %v", path, err)
-	}
-	if a.Protocol != "postdrop_protocol" {
-		msg.FatalStatus(exSoftware, "%s speaks %q: it is of another mail system", path, a.Protocol)
-	}
-	d.id = a.QueueID
-	return d
 }
-
-// pipes join the two ends of a child process.
-type pipes struct {
-	io.ReadCloser
-	w io.WriteCloser
-}
-
-func (p pipes) Write(b []byte) (int, error)    { return p.w.Write(b) }
-func (p pipes) Close() error                   { p.w.Close(); return p.ReadCloser.Close() }
-func (p pipes) SetTimeout(time.Duration) error { return nil }
 
 // finish waits for the verdict and ends the command with it.
 func (d *dropper) finish() {
 	var reply cleanup.Reply
 	err := attr.Read(d.stream, &reply)
 	d.stream.Close()
-	d.process.Wait()
+	d.wait()
 	switch {
 	case err != nil:
 		msg.FatalStatus(exUnavailable, "queue file write error: postdrop ended early (%v)", err)
 	case reply.Status == 0:
-		os.Exit(0)
+		return
 	}
 	reason := reply.Reason
 	if reason == "" {
@@ -107,14 +65,16 @@ func (d *dropper) finish() {
 	case reply.Status&cleanup.StatusNoPerm != 0:
 		status = exNoPerm
 	}
-	msg.FatalStatus(status, "%s(%d): %s", sender0(), os.Getuid(), reason)
+	msg.FatalStatus(status, "%s: %s", caller(), reason)
 }
 
-func sender0() string {
+// caller is the user who runs this command.
+func caller() string {
+	name := "unknown"
 	if u, found, err := account.ByID(os.Getuid()); err == nil && found {
-		return u.Name
+		name = u.Name
 	}
-	return fmt.Sprintf("uid=%d", os.Getuid())
+	return fmt.Sprintf("%s(%d)", name, os.Getuid())
 }
 
 // Trace flags of a message: report what would happen, or what happened.
@@ -135,7 +95,7 @@ func envelope(s *stream.Stream, r *request) {
 	}
 	record.WriteAttribute(s, "rewrite_context", context)
 	sender, name := whoAmI(r)
-	if name != "" {
+	if name != "" || r.nameSet {
 		record.Write(s, record.FullName, name)
 	}
 	record.Write(s, record.From, sender)
@@ -143,7 +103,7 @@ func envelope(s *stream.Stream, r *request) {
 	switch {
 	case r.mode == 'v':
 		record.WriteAttribute(s, "trace_flags", traceVerify)
-	case r.verbose > 0:
+	case r.verbose == 1:
 		record.WriteAttribute(s, "trace_flags", traceReport)
 	}
 	if r.verp != "" {
@@ -152,7 +112,7 @@ func envelope(s *stream.Stream, r *request) {
 	for _, word := range r.recipients {
 		spans := address.Find(word)
 		if len(spans) == 0 {
-			msg.FatalStatus(exData, "bad recipient address: %q", word)
+			writeRecipient(s, r, "") // which cleanup(8) gives a meaning
 		}
 		for _, span := range spans {
 			writeRecipient(s, r, span.Address)
@@ -174,19 +134,18 @@ func whoAmI(r *request) (sender, name string) {
 	if err != nil {
 		msg.FatalStatus(exTempFail, "look up user %d: %v", os.Getuid(), err)
 	}
-	name = r.fullName
-	if name == "" {
-		name = os.Getenv("NAME")
-	}
-	if name == "" && found {
+	environment, set := os.LookupEnv("NAME")
+	switch {
+	case r.nameSet:
+		name = r.fullName
+	case set:
+		name = environment
+	case found:
 		name = fullName(u)
 	}
 	switch {
 	case r.senderSet:
 		sender = r.sender
-		if spans := address.Find(sender); len(spans) > 0 {
-			sender = address.Unquote(spans[0].Address)
-		}
 	case found:
 		sender = u.Name
 	default:
@@ -220,7 +179,7 @@ func content(s *stream.Stream, r *request) []string {
 	}
 	list := c.headers.list()
 	if len(list) == 0 && len(r.recipients) == 0 {
-		msg.FatalStatus(exUsage, "No recipient addresses found in message header")
+		bad("%s: No recipient addresses found in message header", caller())
 	}
 	return list
 }

@@ -80,7 +80,7 @@ var modes = map[byte]func(*request){
 	'p': func(r *request) { run("postqueue", "-p") },
 	'q': flush,
 	's': speakSMTP,
-	'h': func(*request) { msg.FatalStatus(exUsage, "there is no persistent host status to print or purge") },
+	'h': func(*request) {},
 	'v': enqueue,
 }
 
@@ -104,8 +104,11 @@ func flush(r *request) {
 	}
 }
 
-func newaliases(*request) {
+func newaliases(r *request) {
 	databases := text.Split(conf.AliasDatabase)
+	if r.aliases != "" {
+		databases = []string{r.aliases}
+	}
 	if len(databases) == 0 {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/option"
+	"postrider/lib/mail/address"
 	"postrider/lib/mail/dsn"
 )
 
@@ -16,9 +18,11 @@ type request struct {
 	sender     string
 	senderSet  bool
 	fullName   string
+	nameSet    bool
 	encoding   string // "7bit", "8bit"
 	envelopeID string
-	verp       string // delimiters, or "default"
+	verp       string // delimiters
+	aliases    string // -oA: an alias database
 	notify     dsn.Notify
 	ret        dsn.Return
 	ignoreDots bool
@@ -30,15 +34,10 @@ type request struct {
 	recipients []string
 }
 
-// takesValue are the options that are followed by a value, at once or as the
-// next word; optionalValue those whose value follows at once or not at all.
-const (
-	takesValue    = "BCFLNORVXbfhopr"
-	optionalValue = "AMqd"
-	noValue       = "GIUimntvsx7e"
-)
+// letters are all options; a colon says that a value follows.
+const letters = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:q:r:tvx"
 
-// parse reads the command line. Options may stand among recipients.
+// parse reads the command line of a command that is called name.
 func parse(name string, args []string) *request {
 	r := &request{mode: 'm'}
 	switch name {
@@ -49,55 +48,43 @@ func parse(name string, args []string) *request {
 	case "smtpd":
 		r.mode = 'd'
 	}
-	for len(args) > 0 {
-		word := args[0]
-		args = args[1:]
-		if word == "--" {
-			r.recipients = append(r.recipients, args...)
-			break
-		}
-		if len(word) < 2 || word[0] != '-' {
-			r.recipients = append(r.recipients, word)
-			continue
-		}
-		args = r.cluster(word[1:], args)
+	list, rest, err := option.Parse(separate(args), letters)
+	if err != nil {
+		os.Stderr.WriteString(name + ": " + err.Error() + "\n")
+		bad("usage: %s [options]", name)
 	}
+	for _, o := range list {
+		r.option(o.Letter, o.Value)
+	}
+	r.recipients = rest
 	r.check()
 	return r
 }
 
-// cluster reads the letters of one word, such as "ti" or "fjoe".
-func (r *request) cluster(letters string, args []string) []string {
-	for i := 0; i < len(letters); i++ {
-		c, rest := letters[i], letters[i+1:]
-		switch {
-		case strings.IndexByte(noValue, c) >= 0:
-			r.flag(c)
-			continue
-		case strings.IndexByte(optionalValue, c) >= 0:
-			r.value(c, rest)
-			return args
-		case strings.IndexByte(takesValue, c) >= 0:
-			if rest == "" {
-				if len(args) == 0 {
-					usage("option -%c needs a value", c)
-				}
-				rest, args = args[0], args[1:]
-			}
-			r.value(c, rest)
-			return args
+// separate lets -q stand alone: it takes a value only in the same word.
+func separate(args []string) []string {
+	var list []string
+	for i, word := range args {
+		if word == "--" || len(word) < 2 || word[0] != '-' {
+			return append(list, args[i:]...)
 		}
-		usage("invalid option -- '%c'", c)
+		if word == "-q" {
+			word = "-qA" // everything
+		}
+		list = append(list, word)
+		// A value in the next word is no option.
+		if at := strings.IndexByte(letters, word[len(word)-1]); len(word) == 2 && at >= 0 && strings.HasPrefix(letters[at+1:], ":") && i+1 < len(args) {
+			return append(append(list, args[i+1]), separate(args[i+2:])...)
+		}
 	}
-	return args
+	return list
 }
 
-func usage(format string, args ...any) {
-	os.Stderr.WriteString("usage: sendmail [options] recipient ...\n")
-	msg.FatalStatus(exUsage, format, args...)
-}
+// bad ends the command because of its command line. All callers of sendmail
+// know the status that says: keep the message and try again.
+func bad(format string, args ...any) { msg.FatalStatus(exTempFail, format, args...) }
 
-func (r *request) flag(c byte) {
+func (r *request) option(c byte, v string) {
 	switch c {
 	case 'G':
 		r.remote = true
@@ -109,11 +96,6 @@ func (r *request) flag(c byte) {
 		r.fromHeader = true
 	case 'v':
 		r.verbose++
-	}
-}
-
-func (r *request) value(c byte, v string) {
-	switch c {
 	case 'b':
 		r.setMode(v)
 	case 'q':
@@ -122,27 +104,19 @@ func (r *request) value(c byte, v string) {
 		r.setEncoding(v)
 	case 'C':
 		r.configDir = v
-		if filepath.Base(v) == "main.cf" || strings.HasSuffix(v, ".cf") {
+		if filepath.Base(v) == "main.cf" {
 			r.configDir = filepath.Dir(v)
 		}
 	case 'F':
-		r.fullName = v
+		r.fullName, r.nameSet = v, true
 	case 'f', 'r':
-		r.sender, r.senderSet = strings.TrimSpace(v), true
+		r.setSender(v)
 	case 'o':
 		r.setOld(v)
-	case 'N':
-		n, ok := dsn.ParseNotify(v)
-		if !ok {
-			usage("bad -N option value %q: write never, or a list of success, failure and delay", v)
-		}
-		r.notify = n
-	case 'R':
-		ret, ok := dsn.ParseReturn(v)
-		if !ok {
-			usage("bad -R option value %q: write full or hdrs", v)
-		}
-		r.ret = ret
+	case 'O':
+		setOption(v)
+	case 'N', 'R':
+		r.setNotice(c, v)
 	case 'V':
 		r.envelopeID = v
 	case 'X':
@@ -151,62 +125,104 @@ func (r *request) value(c byte, v string) {
 }
 
 func (r *request) setMode(v string) {
-	if len(v) == 1 {
-		switch v[0] {
-		case 'm', 'i', 'p', 's', 'v', 'd', 'h':
-			r.mode = v[0]
-			return
-		case 'l':
-			r.mode = 'd'
-			return
-		case 'H':
-			r.mode = 'h'
-			return
-		}
+	switch {
+	case len(v) == 1 && strings.Contains("dhimpsv", v):
+		r.mode = v[0]
+	case v == "l":
+		r.mode = 'd'
+	case v == "H":
+		r.mode = 'h'
+	default:
+		bad("unsupported: -b%s", v)
 	}
-	usage("unsupported: -b%s", v)
+}
+
+// setSender takes the envelope sender, which may be written as in a header.
+func (r *request) setSender(v string) {
+	r.sender, r.senderSet = v, true
+	spans := address.Find(v)
+	switch {
+	case strings.TrimSpace(v) == "" || strings.TrimSpace(v) == "<>":
+		r.sender = ""
+	case len(spans) > 0:
+		r.sender = address.Unquote(spans[0].Address)
+	}
+	if len(spans) > 1 {
+		msg.Warn("-f option specified malformed sender: %s", v)
+	}
 }
 
 func (r *request) setFlush(v string) {
-	r.mode = 'q'
-	switch {
-	case strings.HasPrefix(v, "R"):
-		r.flushSite = v[1:]
-		if r.flushSite == "" {
-			usage("-qR needs a site")
+	switch c := v[0]; {
+	case c >= '0' && c <= '9': // the interval of a daemon, which has its own
+		if r.mode == 'm' {
+			r.mode = 'h'
 		}
-	case strings.HasPrefix(v, "I"):
-		r.flushID = v[1:]
-		if r.flushID == "" {
-			usage("-qI needs a queue ID")
+		return
+	case c == 'A':
+	case c == 'R':
+		if r.flushSite = v[1:]; r.flushSite == "" {
+			bad("specify: -qRsitename")
 		}
-	case strings.HasPrefix(v, "S"), strings.HasPrefix(v, "F"), strings.HasPrefix(v, "G"):
-		usage("unsupported: -q%s", v)
-	case v != "" && v[0] >= '0' && v[0] <= '9':
-		r.mode = 'm' // an interval for the daemon, which has its own
+	case c == 'I':
+		if r.flushID = v[1:]; r.flushID == "" {
+			bad("specify: -qIqueueid")
+		}
+	default:
+		bad("-q%c is not implemented", c)
 	}
+	r.mode = 'q'
 }
 
 func (r *request) setEncoding(v string) {
-	switch strings.ToUpper(v) {
+	switch v {
 	case "8BITMIME":
 		r.encoding = "8bit"
 	case "7BIT":
 		r.encoding = "7bit"
 	default:
-		usage("bad -B option value %q: write 7BIT or 8BITMIME", v)
+		bad("-B option needs 8BITMIME or 7BIT")
 	}
 }
 
-// setOld reads -o in its old form, a letter: only i and the encodings matter.
+// setNotice takes what the sender wants to hear, and to get back. A mistake
+// there is no reason to keep the message.
+func (r *request) setNotice(c byte, v string) {
+	ok := false
+	if c == 'N' {
+		for word := range strings.SplitSeq(v, ",") {
+			if _, known := dsn.ParseNotify(word); !known {
+				msg.Warn("unknown DSN NOTIFY command value \"%s\" in \"%s\"", word, v)
+				break
+			}
+		}
+		r.notify, ok = dsn.ParseNotify(v)
+	} else {
+		r.ret, ok = dsn.ParseReturn(v)
+	}
+	if !ok {
+		msg.Warn("bad -%c option value -- ignored", c)
+	}
+}
+
+// setOld reads -o: a letter and, for some, a value.
 func (r *request) setOld(v string) {
 	switch {
 	case v == "i":
 		r.ignoreDots = true
-	case v == "7":
-		r.encoding = "7bit"
-	case v == "8":
-		r.encoding = "8bit"
+	case strings.HasPrefix(v, "A"):
+		if r.aliases = v[1:]; r.aliases == "" {
+			bad("-oA requires pathname")
+		}
+	}
+}
+
+// setOption reads -O. Options of the original sendmail mean nothing here; what
+// asks for protection must not be passed over.
+func setOption(v string) {
+	name, value, _ := strings.Cut(strings.ToLower(v), "=")
+	if name == "requiretls" && value != "no" {
+		bad("-O %s: TLS is not available yet, and the message must not be sent without", v)
 	}
 }
 
@@ -215,33 +231,34 @@ func (r *request) setVerp(v string) {
 	if !strings.HasPrefix(v, "V") {
 		return
 	}
-	switch r.verp = v[1:]; len(r.verp) {
-	case 0:
+	r.verp = v[1:]
+	if r.verp == "" {
 		r.verp = "+="
-	case 2:
-	default:
-		usage("-XV needs two delimiter characters")
+	}
+	if len(r.verp) != 2 || strings.Trim(r.verp, verpDelimiters) != "" {
+		bad("-V requires two characters from %s", verpDelimiters)
 	}
 }
 
+// verpDelimiters are those that everybody can use, whatever main.cf says.
+const verpDelimiters = "-=+"
+
+// titles are the modes that have no recipients.
+var titles = map[byte]string{
+	'd': "daemon mode", 'i': "alias initialization mode", 'p': "display queue mode",
+	'q': "flush queue mode", 's': "stand-alone mode",
+}
+
+// check looks for things that do not go together.
 func (r *request) check() {
-	switch r.mode {
-	case 'm', 'v':
-	case 'p', 'q', 'i', 's', 'd':
-		if len(r.recipients) > 0 && r.mode != 'i' {
-			usage("stray recipients on the command line: %s", r.recipients[0])
-		}
-	}
-	if r.fromHeader && r.mode == 'v' {
-		usage("-t option cannot be used with -bv")
-	}
-	if r.fromHeader && r.mode != 'm' {
-		usage("-t can be used only in delivery mode")
-	}
-	if (r.mode == 'm' || r.mode == 'v') && !r.fromHeader && len(r.recipients) == 0 {
-		usage("Recipient addresses must be specified on the command line or via the -t option")
-	}
-	if r.senderSet && (r.sender == "<>" || r.sender == "") {
-		r.sender = ""
+	switch title := titles[r.mode]; {
+	case r.fromHeader && r.mode == 'v':
+		bad("-t option cannot be used with -bv")
+	case r.fromHeader && r.mode != 'm':
+		bad("-t can be used only in delivery mode")
+	case title != "" && len(r.recipients) > 0:
+		bad("%s requires no recipient", title)
+	case (r.mode == 'm' || r.mode == 'v') && !r.fromHeader && len(r.recipients) == 0:
+		bad("%s: Recipient addresses must be specified on the command line or via the -t option", caller())
 	}
 }
