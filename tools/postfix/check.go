@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,16 +15,31 @@ import (
 	"postrider/lib/base/text"
 	"postrider/lib/mail/mastercf"
 	"postrider/lib/mail/param"
+	"postrider/tools/postfix/audit"
 )
 
 func check([]string) int {
 	err := checkFatal()
 	checkWarn() // also when that failed: this may be why
+	checkConfiguration(nil)
 	if err != nil {
 		msg.Error("%v", err)
 		return 1
 	}
 	return 0
+}
+
+// checkConfiguration reports what is wrong with main.cf and master.cf, other than
+// what the caller is about to say. It stops nothing: services that are right can
+// run.
+func checkConfiguration(said error) {
+	var errs param.Errors
+	errors.As(said, &errs)
+	for _, problem := range audit.Run(settings) {
+		if !slices.ContainsFunc(errs, func(err error) bool { return err.Error() == problem.Text }) {
+			msg.Warn("%s", problem)
+		}
+	}
 }
 
 // checkFatal does what must be right before the mail system can run.

@@ -11,8 +11,12 @@
 //
 // Commands:
 //
-//   - check: report files and directories with wrong owners or permissions, and
-//     create missing directories.
+//   - check: report files and directories with wrong owners or permissions, create
+//     missing directories, and report what is wrong in main.cf and master.cf, with
+//     file and line: values that no program can use, names that nobody knows,
+//     parameters that no program acts upon, old names, tables that cannot be opened
+//     or are older than their source, programs and services that are not there.
+//     The exit status is 1 when the mail system could not start.
 //   - start: start the mail system, after the same checks.
 //   - start-fg: start and stay in the foreground, as the process of a container
 //     should. As process 1 it becomes master(8) in its init mode.
@@ -77,7 +81,7 @@ func main() {
 	msg.Open(msg.Options{Program: "postfix", NoSyslog: true, Stderr: true})
 	checkUser()
 	words := readOptions(os.Args[1:])
-	load()
+	load(words[0])
 	runInstances(words)
 	name := words[0]
 	openLog(forPeople[name])
@@ -149,14 +153,16 @@ func readOptions(args []string) (words []string) {
 	return words
 }
 
-func load() {
+// load reads main.cf. Somebody who starts or checks the system hears of all that is
+// wrong there, not only of what this program needs.
+func load(command string) {
 	var err error
-	if settings, err = param.Read(param.Dir()); err == nil {
-		err = settings.Load(&conf)
+	if settings, err = param.Read(param.Dir()); err != nil {
+		msg.Fatal("%v", err)
 	}
-	if err != nil {
-		for _, line := range text.Split(param.Dir()) {
-			msg.Debug("configuration %s", line)
+	if err = settings.Load(&conf); err != nil {
+		if forPeople[command] {
+			checkConfiguration(err)
 		}
 		msg.Fatal("%v", err)
 	}

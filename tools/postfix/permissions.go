@@ -51,7 +51,7 @@ func changeParameters(args []string) bool {
 		return false
 	}
 	conf = parameters{}
-	load()
+	load("set-permissions")
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -85,7 +86,22 @@ func Panic(format string, args ...any) {
 	os.Exit(1)
 }
 
+// write writes one line, or one for each of several errors that are an argument.
 func write(level Level, format string, args []any) {
+	for i, arg := range args {
+		list, ok := arg.(interface {
+			error
+			Unwrap() []error
+		})
+		if ok && strings.Contains(list.Error(), "\n") {
+			for _, err := range list.Unwrap() {
+				one := slices.Clone(args)
+				one[i] = err
+				write(level, format, one)
+			}
+			return
+		}
+	}
 	text := format
 	if len(args) > 0 {
 		text = systemText(fmt.Sprintf(format, args...), args)

@@ -1,9 +1,12 @@
 package msg
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,5 +73,16 @@ func TestPostlogDirect(t *testing.T) {
 	Info("hello")
 	if direct != 1 {
 		t.Errorf("%d lines written directly without a service, want 1", direct)
+	}
+}
+
+// Several errors are several lines.
+func TestErrors(t *testing.T) {
+	var lines []string
+	defer SetOutput(func(level Level, text string) { lines = append(lines, level.Prefix()+text) })()
+	Warn("%s: %v", "main.cf", errors.Join(errors.New("one\ttab"), errors.New("two")))
+	Warn("%v", fmt.Errorf("%w: %w", errors.New("a"), errors.New("b")))
+	if got := strings.Join(lines, "|"); got != "warning: main.cf: one?tab|warning: main.cf: two|warning: a: b" {
+		t.Error(got)
 	}
 }
