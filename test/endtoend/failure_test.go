@@ -185,3 +185,33 @@ func TestTooManyHops(t *testing.T) {
 	}
 	want(t, flat(s.Mailbox("bob")), "Undelivered Mail Returned to Sender", "too many hops", "Status: 5.4.0")
 }
+
+// No room for the notice, or for the note why mail waits: the mail itself stays,
+// and the notice goes out when there is room.
+func TestFullDiskNotice(t *testing.T) {
+	s := site(t, "message_size_limit=100000", "queue_minfree=0", "minimal_backoff_time=1s", "maximal_backoff_time=1s", "queue_run_delay=1s")
+	small(t, s, "3m")
+	s.Set("defer_transports=local")
+	s.Start()
+	s.Send("Subject: for nobody\n\n"+strings.Repeat("x\n", 3000), "-f", "ann", "nobody-here")
+	s.WaitLog("status=deferred")
+	fill := machine.Queue + "/fill"
+	machine.Run("", "dd", "if=/dev/zero", "of="+fill, "bs=1k", "count=8000") // until it is full
+	s.Set("defer_transports=")
+	s.Reload()
+	s.Flush()
+	s.WaitLog(`postfix/(bounce|cleanup)\[\d+\]: .*(?i:no space left on device)`)
+	s.Wait("the message in the queue", func() bool { return len(s.Queued()) > 0 })
+	if box := s.Mailbox("ann"); box != "" {
+		t.Errorf("a notice without room:\n%s", box)
+	}
+	os.Remove(fill)
+	s.Flush()
+	s.Wait("the notice", func() bool { return s.Mailbox("ann") != "" })
+	s.WaitEmpty()
+	n := parseNotice(t, s.Mailbox("ann"))
+	is(t, n.recipients[0], "Final-Recipient", "rfc822; nobody-here@example.com", "Action", "failed", "Status", "5.1.1")
+	if strings.Count(n.original, "x\n") < 3000 {
+		t.Error("the returned message is not whole")
+	}
+}

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -250,4 +251,74 @@ func TestClientNames(t *testing.T) {
 	(&talk{t: t, Conn: far.Dial(machine.Other, machine.Near+":25")}).begin()
 	s.WaitLog(`warning: hostname liar.example does not resolve to address 192.0.2.3`)
 	s.WaitLog(`connect from unknown\[192.0.2.3\]`)
+}
+
+// S2.8: a host that goes away or falls silent in the middle of anything: the next
+// one gets the mail, and if there is none it waits; nothing is returned or lost.
+func TestRemoteTrouble(t *testing.T) {
+	short := []string{"connect", "helo", "mail", "rcpt", "data_init", "data_xfer", "data_done", "quit"}
+	settings := []string{"smtp_mx_session_limit=5"}
+	for _, name := range short {
+		settings = append(settings, "smtp_"+name+"_timeout=1s")
+	}
+	s, far := remote(t, settings...)
+	records := "mx.good.example. A " + machine.Far + "\n"
+	stages := []string{"CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."}
+	moods := []string{"drop", "hang", "421 4.3.2 closing", "garbage"}
+	good := farSink(t, far, machine.Far+":25", sink.Options{})
+	port := 3000
+	for i, stage := range stages {
+		for j, mood := range moods {
+			port++
+			name := fmt.Sprintf("s%dm%d.example", i, j)
+			farSink(t, far, fmt.Sprintf("%s:%d", machine.Other, port), sink.Options{Rules: map[string][]string{stage: {mood}}})
+			records += fmt.Sprintf("%s. A %s\n", name, machine.Other)
+			s.Set("default_destination_concurrency_limit=20")
+		}
+	}
+	farZone(t, far, records)
+	maps := ""
+	for i := range stages {
+		for j := range moods {
+			maps += fmt.Sprintf("s%dm%d.example smtp:[%s]:%d\n", i, j, machine.Other, 3001+i*len(moods)+j)
+		}
+	}
+	write(t, "/etc/postfix/transport", maps, 0o644)
+	s.Set("transport_maps=texthash:/etc/postfix/transport", "smtp_fallback_relay=[mx.good.example]")
+	s.Start()
+	for i := range stages {
+		for j := range moods {
+			s.Send("Subject: trouble\n\nx\n", "-f", "ann", fmt.Sprintf("joe@s%dm%d.example", i, j))
+		}
+	}
+	// After the end of the data nobody knows whether the mail was taken: that one
+	// host is asked again later. A 421 there is an answer.
+	s.Wait("all outcomes", func() bool { return strings.Count(s.Log(), "status=") >= len(stages)*len(moods) })
+	if log := s.Log(); strings.Contains(log, "status=bounced") {
+		t.Errorf("mail was returned")
+	}
+	sent, waiting := len(good.Messages()), len(s.Queued())
+	if sent+waiting < len(stages)*len(moods) || sent < (len(stages)-1)*len(moods) {
+		t.Errorf("%d went to the next host, %d wait; there were %d", sent, waiting, len(stages)*len(moods))
+	}
+	wantNot(t, s.Log(), "panic", "fatal")
+}
+
+// Eight-bit text to a host that does not want it is encoded, and a mailbox name
+// that only SMTPUTF8 can carry comes back from a host without it.
+func TestEightBit(t *testing.T) {
+	s := site(t, "transport_maps=inline:{{seven.example=smtp:[127.0.0.1]:2525},{eight.example=smtp:[127.0.0.1]:2526}}")
+	seven := startSink(t, "tcp", "127.0.0.1:2525", sink.Options{})
+	eight := startSink(t, "tcp", "127.0.0.1:2526", sink.Options{Keywords: []string{"8BITMIME", "SMTPUTF8"}})
+	s.Start()
+	text := "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nGr\u00fc\u00dfe = \u20ac\n"
+	s.Send(text, "-f", "ann", "-B", "8BITMIME", "joe@seven.example", "joe@eight.example")
+	want(t, messages(t, seven, 1)[0].Data, "Content-Transfer-Encoding: quoted-printable\r\n", "\r\n\r\nGr=C3=BC=C3=9Fe =3D =E2=82=AC\r\n")
+	m := messages(t, eight, 1)[0]
+	want(t, m.Data, "Gr\u00fc\u00dfe = \u20ac\r\n")
+	want(t, m.From, "BODY=8BITMIME")
+	s.Send("Subject: \u00fc\n\nx\n", "-f", "ann", "j\u00f6@seven.example", "j\u00f6@eight.example")
+	want(t, messages(t, eight, 2)[1].From, "SMTPUTF8")
+	s.WaitLog(`status=bounced \(SMTPUTF8 is required, but was not offered by host 127.0.0.1\[127.0.0.1\]\)`)
+	s.WaitEmpty()
 }
