@@ -15,7 +15,11 @@ func (m *message) contentRecord(t record.Type, data []byte) {
 			m.content.eightBit = eightBit(data)
 		}
 		m.putBytes(t, m.clean(data))
+		m.content.cut = t == record.Continued
 	case record.Extracted:
+		if m.content.cut {
+			m.put(record.Text, "") // the last line has an end
+		}
 		m.endContent()
 	default:
 		m.bad("unexpected record type %q in the message text", byte(t))

@@ -125,6 +125,22 @@ E `)
 	}
 }
 
+// A last line without its end gets one; the original recipient stays as it
+// came; only headers that are about resending make a message resent; blanks
+// before a colon go.
+func TestOddities(t *testing.T) {
+	b := newBench(t)
+	text := strings.Replace(plain, "N body", "N body\nL cut", 1)
+	text = strings.Replace(text, "N Subject: hi", "N Subject \t: hi\nN Resent-Note: x", 1)
+	text = strings.Replace(text, "rewrite_context=remote", "rewrite_context=local", 1)
+	_, got := b.send(cleanup.FlagMap, strings.Replace(text, "R joe@", "O joe\nR joe@", 1))
+	for _, want := range []string{"\nL cut\nN \nX ", "\nO joe\nR joe@example.com\n", "\nN Subject: hi\n", "\nN Date: "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
 // S2.4, S1.4: sizes and modes that the queue manager relies on.
 func TestSizes(t *testing.T) {
 	b := newBench(t)

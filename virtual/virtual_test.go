@@ -20,9 +20,9 @@ func tables(t *testing.T, spec string) *table.List {
 // Addresses are looked up from the whole to the domain. S2.7.
 func TestFind(t *testing.T) {
 	conf.Address.RecipientDelimiter = "+"
-	list := tables(t, "inline:{{joe@v=v/joe} {joe+ext@v=v/ext} {@w=w/all}}")
+	list := tables(t, "inline:{{joe@v=v/joe} {joe+ext@v=v/ext} {@w=w/all} {\"a b\"@v=v/quoted}}")
 	for address, want := range map[string]string{"joe@v": "v/joe", "JOE+Ext@V": "v/ext", "joe+x@v": "v/joe", "ann@v": "", "any@w": "w/all",
-		"any+x@W": "w/all", "joe": "", "@v": "", "a@b@w": "w/all"} {
+		"any+x@W": "w/all", "joe": "", "@v": "", "a@b@w": "w/all", "a b@v": "v/quoted"} {
 		got, found, err := find(list, address)
 		if got != want || found != (want != "") || err != nil {
 			t.Errorf("%s: got %q %v %v", address, got, found, err)

@@ -97,6 +97,9 @@ func (m Message) writeContent(out *bufio.Writer, f Form) error {
 		switch t {
 		case record.Text, record.Continued:
 		case record.Extracted:
+			if !start {
+				out.WriteString(f.EOL)
+			}
 			return nil
 		case broken:
 			return &SourceError{errors.New(string(data))}
