@@ -31,10 +31,12 @@ var chance = rules(
 	`\[\d+\]: `, `[]: `,
 	`delay=[\d.]+, delays=[\d./]+`, `delay=D`,
 	`"arrival_time": \d+`, `"arrival_time": T`,
-	`(?m)^( *\S+[*!#]* +)\d+ (DATE)`, `$1 SIZE $2`,
+	`(?m)^( *\S+[*!#]*) +\d+ (DATE)`, `$1 SIZE $2`,
+	`(?m)^(args: .*) \d+$`, `$1 SIZE`,
 	`-- \d+ Kbytes`, `-- N Kbytes`,
 	// The words of notices are our own.
 	`(?s)(This is the mail system at host [^\n]*\n).*?(\n +The mail system\r?\n)`, `$1$2`,
+	`(?m)^.*warning: (file system clock is \d+ seconds ahead|resetting file time stamps).*\n`, ``, // a busy machine
 	`(?m)^.*/master\[\]: terminating on signal 15\n`, ``, // postlogd may be gone
 	`/(deferred|defer)/[0-9A-F]/`, `/$1/`,
 	`(message_size: +)\d+ +\d+( +\d+ +\d+ +)\d+`, `${1}SIZE${2}SIZE`,
