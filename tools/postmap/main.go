@@ -31,7 +31,7 @@
 //
 // # TYPES
 //
-// Types that can be made are cdb, hash and btree. The last two are names of
+// Types that can be made are cdb, lmdb, hash and btree. The last two are names of
 // Berkeley DB files; what is there of these is read, and a new table of such a
 // type is written in the form of cdb. The command postconf -m lists all types
 // that can be looked up.
@@ -47,7 +47,7 @@
 //     them, in base64. With -q, decode that.
 //   - -h: with -q - only: the input is a message; look up its headers.
 //   - -i: read entries from standard input and add them to the table. This costs
-//     as much as writing the whole table.
+//     as much as writing the whole table, but for the type lmdb.
 //   - -m: with -b or -h: know the parts of a MIME message; header lines in its
 //     body are then no body lines, and with -h the headers of parts are looked
 //     up too.

@@ -14,6 +14,9 @@ import (
 // A Source is the file of an open table, as it was when it was opened.
 type Source struct {
 	*os.File
+	// Live says that lookups see what others write to the file. Then only a
+	// file that is replaced is a change.
+	Live     bool
 	modified time.Time
 }
 
@@ -29,15 +32,20 @@ func OpenSource(path string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewSource(f)
+}
+
+// NewSource is OpenSource for a file that is open.
+func NewSource(f *os.File) (*Source, error) {
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		err = &os.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+		err = &os.PathError{Op: "open", Path: f.Name(), Err: syscall.EISDIR}
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &Source{f, info.ModTime()}, nil
+	return &Source{File: f, modified: info.ModTime()}, nil
 }
 
 // Close closes the file, if there is one.
@@ -75,7 +83,10 @@ func (h *handle) changed() bool {
 	if err != nil {
 		return false
 	}
-	return !info.ModTime().Equal(h.source.modified) || info.Sys().(*syscall.Stat_t).Nlink == 0
+	if info.Sys().(*syscall.Stat_t).Nlink == 0 {
+		return true
+	}
+	return !h.source.Live && !info.ModTime().Equal(h.source.modified)
 }
 
 // Source returns the file of the table, or nil when it has none.

@@ -9,6 +9,7 @@ import (
 	_ "postrider/lib/base/table/fail"
 	_ "postrider/lib/base/table/hash"
 	_ "postrider/lib/base/table/inline"
+	_ "postrider/lib/base/table/lmdb"
 	_ "postrider/lib/base/table/pcre"
 	_ "postrider/lib/base/table/regexp"
 	_ "postrider/lib/base/table/static"
