@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 
@@ -39,8 +40,16 @@ func create(r *request, all []*instance) {
 		i.write(primary)
 	}
 	setList(primary, r.insert(all, i.dir))
-	if status := i.command(filepath.Join(primary.CommandDirectory, "postfix"), "check"); status != 0 {
-		msg.Warn("%s: \"postfix check\" has failed: see the log", i.title())
+	i.check()
+}
+
+// check lets postfix(1) make what is missing in the queue.
+func (i *instance) check() {
+	cmd := exec.Command(filepath.Join(i.CommandDirectory, "postfix"), "check")
+	cmd.Env = i.environment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		os.Stderr.Write(out)
+		msg.Warn("%s: \"postfix check\" has failed", i.title())
 	}
 }
 
@@ -112,6 +121,7 @@ func (i *instance) write(primary *instance) {
 			msg.Fatal("%v", err)
 		}
 	}
+	i.makeDirectories(primary)
 	settings := []string{"-e",
 		"queue_directory = " + i.QueueDirectory, "data_directory = " + i.DataDirectory,
 		"authorized_submit_users =", "master_service_disable = inet"}
@@ -127,6 +137,24 @@ func (i *instance) write(primary *instance) {
 		}
 	}
 	i.postconf(settings...)
+}
+
+// makeDirectories makes queue and data directory, if they are not there.
+func (i *instance) makeDirectories(primary *instance) {
+	uid, gid, err := primary.Owner()
+	for _, dir := range []string{i.QueueDirectory, i.DataDirectory} {
+		if err != nil || present(dir) {
+			continue
+		}
+		if err = os.MkdirAll(dir, 0o755); err == nil && dir == i.DataDirectory {
+			if err = os.Chown(dir, uid, gid); err == nil {
+				err = os.Chmod(dir, 0o700)
+			}
+		}
+	}
+	if err != nil {
+		msg.Fatal("%v", err)
+	}
 }
 
 // insert is the list of secondary instances with a new one at the place that

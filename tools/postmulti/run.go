@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/text"
@@ -62,7 +62,7 @@ func (i *instance) command(name string, args ...string) int {
 	case errors.As(err, &exit):
 		return max(exit.ExitCode(), 1)
 	case errors.Is(err, exec.ErrNotFound):
-		err = fs.ErrNotExist
+		err = syscall.ENOENT
 	}
 	msg.Error("%s: run %s: %v", i.title(), name, err)
 	return 1
