@@ -11,13 +11,10 @@ import (
 func (m *message) contentRecord(t record.Type, data []byte) {
 	switch t {
 	case record.Text, record.Continued:
-		if m.encoding == "" && !m.content.eightBit {
-			m.content.eightBit = eightBit(data)
-		}
+		m.content.parts.line(t, data)
 		m.putBytes(t, m.clean(data))
-		m.content.cut = t == record.Continued
 	case record.Extracted:
-		if m.content.cut {
+		if m.content.parts.inside {
 			m.put(record.Text, "") // the last line has an end
 		}
 		m.endContent()
@@ -51,7 +48,7 @@ func (m *message) endContent() {
 	m.sizes.Span = m.offset() - m.sizes.DataOffset
 	m.sizes.Content = m.sizes.Span
 	m.put(record.Extracted, "")
-	if m.encoding == "" && m.content.eightBit {
+	if m.encoding != "8bit" && m.content.parts.eightBit {
 		m.attribute("encoding", "8bit")
 	}
 	m.section = (*message).extractedRecord

@@ -141,6 +141,28 @@ func TestOddities(t *testing.T) {
 	}
 }
 
+// What a message says about its encoding goes into the queue file.
+func TestEncoding(t *testing.T) {
+	b := newBench(t)
+	for text, want := range map[string]bool{
+		"N X: \xe4\nN\nN \xe4":                                                                                        false,
+		"N Content-Transfer-Encoding: 8bit\nN\nN x":                                                                   true,
+		"N CONTENT-TRANSFER-ENCODING: Binary\nN\nN x":                                                                 true,
+		"N Content-Transfer-Encoding: base64\nN\nN Content-Transfer-Encoding: 8bit":                                   false,
+		"N Content-Type: multipart/mixed\nN\nN --x\nN Content-Transfer-Encoding: 8bit":                                true,
+		"N Content-Type: text/plain\nN\nN --x\nN Content-Transfer-Encoding: 8bit":                                     false,
+		"N Content-Type: multipart/mixed\nN\nN Content-Transfer-Encoding: 8bit":                                       false,
+		"N Content-Type: multipart/x\nN\nN --x\nN\nN Content-Transfer-Encoding: 8bit":                                 false,
+		"N Content-Type: message/rfc822\nN\nN Content-Transfer-Encoding: 8bit":                                        true,
+		"N Content-Type: multipart/x\nN\nN --x\nN Content-Type: message/rfc822\nN\nN Content-Transfer-Encoding: 8bit": true,
+	} {
+		_, got := b.send(cleanup.FlagMap, strings.Replace(plain, "N\nN body", text, 1))
+		if strings.Contains(got, "\nA encoding=8bit\n") != want {
+			t.Errorf("%v for\n%s", !want, got)
+		}
+	}
+}
+
 // S2.4, S1.4: sizes and modes that the queue manager relies on.
 func TestSizes(t *testing.T) {
 	b := newBench(t)
@@ -286,7 +308,7 @@ func TestContent(t *testing.T) {
 	for range queue.Hold.Scan() {
 		held++
 	}
-	_, got = b.send(cleanup.FlagHold, strings.Replace(plain, "N body", "N grün", 1))
+	_, got = b.send(cleanup.FlagHold, strings.Replace(plain, "N Subject: hi", "N Content-Transfer-Encoding: 8bit", 1))
 	for range queue.Hold.Scan() {
 		held++
 	}

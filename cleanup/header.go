@@ -9,6 +9,7 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/date"
+	"postrider/lib/mail/queue"
 	"postrider/lib/mail/record"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/rewrite"
@@ -134,6 +135,7 @@ func (m *message) note(name string, value []byte) {
 	if m.flags&(cleanup.FlagSMTPUTF8|cleanup.FlagAutoUTF8) != 0 && eightBit(value) {
 		m.sizes.SMTPUTF8 |= record.UTF8Header
 	}
+	m.content.parts.primary(name, value)
 	switch name {
 	case "received":
 		if m.content.received++; m.content.received > conf.HopcountLimit {
@@ -145,11 +147,6 @@ func (m *message) note(name string, value []byte) {
 		}
 	case "resent-message-id":
 		msg.Info("%s: resent-message-id=%s", m.id, bytes.TrimSpace(value))
-	case "content-transfer-encoding":
-		switch strings.ToLower(string(bytes.TrimSpace(value))) {
-		case "8bit", "binary":
-			m.content.eightBit = true
-		}
 	}
 }
 
@@ -212,6 +209,9 @@ func (m *message) addMissing() {
 	now := time.Now()
 	if !seen[resent+"message-id"] {
 		id := fmt.Sprintf("<%s.%s@%s>", now.UTC().Format("20060102150405"), m.id, conf.MyHostname)
+		if queue.LongID(m.id) { // its name has the time in it
+			id = fmt.Sprintf("<%s@%s>", m.id, conf.MyHostname)
+		}
 		m.put(record.Text, prefix+"Message-Id: "+id)
 		if prefix == "" {
 			m.logMessageID(id)

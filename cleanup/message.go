@@ -55,8 +55,7 @@ type envelope struct {
 // content is what is counted of headers and body.
 type content struct {
 	body      bool
-	cut       bool // the last record did not end its line
-	eightBit  bool
+	parts     parts
 	received  int
 	messageID string
 	logged    bool

@@ -43,6 +43,15 @@ var conf struct {
 	// Replace a CR or LF inside a line by a space.
 	ReplaceStrayCRLF bool `param:"cleanup_replace_stray_cr_lf" default:"yes"`
 
+	// MIME
+
+	// Find out from Content-Transfer-Encoding: headers that a message has 8-bit
+	// text. Without it only what its sender says counts.
+	Detect8bitEncodingHeader bool `param:"detect_8bit_encoding_header" default:"yes"`
+
+	// Do not look for MIME headers in mail that comes in.
+	DisableMIMEInputProcessing bool `param:"disable_mime_input_processing" default:"no"`
+
 	// ADDRESSES
 
 	// What canonical_maps applies to.
