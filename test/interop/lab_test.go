@@ -251,7 +251,7 @@ func wait(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(waitLimit); !f(); {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited in vain for %s; the queue:\n%s", what, strings.Join(queued("maildrop", "incoming", "active", "deferred", "hold"), "\n"))
 		}
 		time.Sleep(3 * time.Millisecond)
 	}

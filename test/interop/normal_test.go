@@ -25,6 +25,8 @@ func rules(pairs ...string) []rule {
 var chance = rules(
 	`\b20\d{12}\.[0-9A-F]+@`, `TIME.ID@`,
 	`\b[0-9A-F]{7,14}\.\d{10}/`, `ID.EPOCH/`,
+	`\b20\d{12}\.[0-9A-Za-z]+@`, `TIME.ID@`,
+	`\b[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{1,8}\b(?:\.\d{10}/)?`, `ID`,
 	`(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [ \d]?\d [A-Z][a-z][a-z] \d{4} \d\d:\d\d:\d\d [+-]\d{4}(?: \([A-Z]+\))?`, `DATE`,
 	`(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z][a-z] [ \d]\d \d\d:\d\d:\d\d(?: \d{4})?`, `DATE`,
 	`(?m)^[A-Z][a-z][a-z] [ \d]\d \d\d:\d\d:\d\d mail `, ``,

@@ -91,22 +91,25 @@ body
 type sinks struct{ relay, lmtp *sink.Server }
 
 func startSinks(t testing.TB) sinks {
-	relay, err := sink.Start("tcp", "127.0.0.1:2525", sink.Options{
-		Keywords: []string{"PIPELINING", "SIZE 100000000", "8BITMIME", "ENHANCEDSTATUSCODES"},
-		Rules: map[string][]string{
-			"RCPT later@defer.example": {"450 4.2.1 The mailbox is busy", ""},
-			"RCPT no@relay.example":    {"550-5.1.1 There is no\n550 5.1.1 such user"},
-		}})
+	return sinksWith(t, map[string][]string{
+		"RCPT later@defer.example": {"450 4.2.1 The mailbox is busy", ""},
+		"RCPT no@relay.example":    {"550-5.1.1 There is no\n550 5.1.1 such user"},
+	}, map[string][]string{". no@lmtp.example": {"552 5.2.2 Over quota"}})
+}
+
+// sinksWith starts the servers with rules of their own.
+func sinksWith(t testing.TB, relay, lmtp map[string][]string) sinks {
+	t.Helper()
+	keywords := []string{"PIPELINING", "SIZE 100000000", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN"}
+	r, err := sink.Start("tcp", "127.0.0.1:2525", sink.Options{Keywords: keywords, Rules: relay})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lmtp, err := sink.Start("tcp", "127.0.0.1:2424", sink.Options{LMTP: true, Name: "lmtp.sink.example",
-		Keywords: []string{"PIPELINING", "8BITMIME"},
-		Rules:    map[string][]string{". no@lmtp.example": {"552 5.2.2 Over quota"}}})
+	l, err := sink.Start("tcp", "127.0.0.1:2424", sink.Options{Keywords: keywords, Rules: lmtp, LMTP: true, Name: "lmtp.sink.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sinks{relay, lmtp}
+	return sinks{r, l}
 }
 
 func (s sinks) close() {
@@ -145,6 +148,12 @@ func (b *bed) deliverRest() {
 	b.waitLog(`to=<later@defer.example>.*status=sent`)
 	b.run("", "postsuper", "-e", "ALL", "deferred")
 	b.run("", "postqueue", "-f")
+	b.settleEmpty()
+}
+
+// settleEmpty waits until all mail has left the queue.
+func (b *bed) settleEmpty() {
+	b.t.Helper()
 	wait(b.t, fmt.Sprintf("%v: an empty queue", b.mix), func() bool {
 		return len(queued("hold", "deferred", "maildrop", "incoming", "active", "incoming")) == 0
 	})
