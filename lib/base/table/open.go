@@ -69,10 +69,6 @@ func Open(spec string, flags Flags) (Table, error) {
 	return remember(spec, flags, t), nil
 }
 
-func unsupported(kind string) error {
-	return fmt.Errorf("unsupported dictionary type: %s (there are: %s)", kind, strings.Join(Types(), " "))
-}
-
 // opened returns the table that was opened before, when it is still good.
 func opened(spec string, flags Flags) Table {
 	registry.Lock()

@@ -3,6 +3,7 @@ package table_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"postrider/lib/base/table"
@@ -189,6 +190,50 @@ func TestInlineRules(t *testing.T) {
 	for _, spec := range []string{"regexp:{", "regexp:{/x/ y}", "regexp:{{/x/ y}} z"} {
 		if _, err := table.Open(spec, 0); err == nil {
 			t.Errorf("%s: opened", spec)
+		}
+	}
+}
+
+func TestInternal(t *testing.T) {
+	tab := open(t, "internal:x", table.Writable)
+	tab.(table.Updater).Update("a", "1")
+	want(t, tab, "a", "1", true)
+	if found, err := tab.(table.Updater).Delete("a"); !found || err != nil {
+		t.Error(found, err)
+	}
+	want(t, tab, "a", "", false)
+}
+
+func TestDebug(t *testing.T) {
+	tab := open(t, "debug:inline:{a=1}", 0)
+	wants(t, tab, map[string]string{"a": "1", "b": ""})
+	if _, ok := tab.(table.Updater); ok || table.IsPattern(tab) {
+		t.Error("it can do what the table behind it cannot")
+	}
+	if !table.IsPattern(open(t, "debug:regexp:{{/a/ b}}", 0)) {
+		t.Error("no pattern table")
+	}
+	changing := open(t, "debug:internal:y", table.Writable)
+	changing.(table.Updater).Update("a", "2")
+	for key, value := range changing.(table.Sequencer).All() {
+		if key != "a" || value != "2" {
+			t.Error(key, value)
+		}
+	}
+	if _, err := table.Open("debug:nosuch", 0); err == nil {
+		t.Error("no error")
+	}
+}
+
+// Typing errors and types of other systems.
+func TestUnsupported(t *testing.T) {
+	for kind, want := range map[string]string{
+		"regex": "did you mean regexp?", "regxep": "did you mean regexp?", "Hash": "did you mean hash?", "lmbd": "did you mean lmdb?",
+		"pcree": "did you mean pcre?", "socketmao": "did you mean socketmap?", "nis": "not built in", "mysql": "not built in",
+		"zzzzzz": "there are: ", "x": "there are: ",
+	} {
+		if _, err := table.Open(kind+":x", 0); err == nil || !strings.Contains(err.Error(), "unsupported dictionary type: "+kind) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }
