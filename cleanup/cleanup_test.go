@@ -249,7 +249,7 @@ R joe@example.com
 A dsn_orig_rcpt=rfc822;all@v.example
 O all@v.example
 R jim@example.com
-A dsn_orig_rcpt=rfc822;joe@example.com
+A dsn_orig_rcpt=rfc822;Joe.User@example.com
 O joe@example.com
 R Joe.User@example.com
 A dsn_orig_rcpt=rfc822;loop+ext@v.example

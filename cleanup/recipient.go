@@ -32,7 +32,7 @@ func (m *message) recipient(internal string) {
 		r.original = internal
 	}
 	if r.dsnOriginal == "" {
-		r.dsnOriginal = originalForm(standard)
+		r.dsnOriginal = originalForm(r.address)
 	}
 	m.copyFor(r.address)
 	if m.flags&cleanup.FlagMap == 0 || maps.alias.Empty() {
