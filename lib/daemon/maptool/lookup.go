@@ -32,7 +32,7 @@ func Find(tables []table.Table, specs []string, key string) (value string, found
 // lookupKey prints the value of one key. The status is 1 when there is none.
 func (o *Order) lookupKey(specs []string) (status int) {
 	value, found := Find(o.Open(specs), specs, *o.lookup)
-	if !found || value == "" {
+	if !found {
 		return 1
 	}
 	fmt.Println(value)
@@ -47,7 +47,7 @@ func (o *Order) lookupLines(specs []string) (status int) {
 	defer flush(out)
 	status = 1
 	for key := range lines(os.Stdin) {
-		if value, found := Find(tables, specs, key); found && value != "" {
+		if value, found := Find(tables, specs, key); found {
 			fmt.Fprintf(out, "%s\t%s\n", key, value)
 			status = 0
 		}
