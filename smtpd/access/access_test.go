@@ -61,6 +61,9 @@ func (r byDomain) Resolve(_, address string) rewrite.ResolveReply {
 	if local == "broken" {
 		flags = rewrite.FlagFail
 	}
+	if transport, hop, found := strings.Cut(local, "="); found {
+		return rewrite.ResolveReply{Recipient: address, Flags: flags, Transport: transport, NextHop: hop}
+	}
 	return rewrite.ResolveReply{Recipient: address, Flags: flags}
 }
 
@@ -282,5 +285,36 @@ func TestPolicy(t *testing.T) {
 func TestUnescape(t *testing.T) {
 	if got := Unescape(`a\t\40\\b`); got != "a\t \\b" {
 		t.Errorf("%q", got)
+	}
+}
+
+// S2.5, S4.6.5: an address whose transport returns or keeps all mail is refused at
+// the door, for the reason that stands there; replies as stock has them.
+func TestDeadEnd(t *testing.T) {
+	c, err := open(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ sender, recipient, want string }{
+		{"", "error=5.1.6 User has moved to x@example.com", "550 5.1.6 <%s>: Recipient address rejected: User has moved to x"},
+		{"", "error=4.7.0 later@example.com", "550 5.7.0 <%s>: Recipient address rejected: later"},
+		{"", "error=plain@example.com", "550 5.1.1 <%s>: Recipient address rejected: plain"},
+		{"", "error=@example.com", "550 5.1.1 <%s>: Recipient address rejected: Address is undeliverable"},
+		{"", "retry=4.4.4 retry@example.com", "450 4.4.4 <%s>: Recipient address rejected: retry"},
+		{"", "error=5.1.7 x@foreign.example", "550 5.1.3 <%s>: Recipient address rejected: x"},
+		{"error=5.1.6 gone@example.com", "", "550 5.1.7 <%s>: Sender address rejected: gone"},
+		{"error=plain@example.com", "", "550 5.1.0 <%s>: Sender address rejected: plain"},
+	} {
+		w := c.walk(facts("198.51.100.7", row.sender, row.recipient))
+		address := row.recipient
+		if row.sender != "" {
+			address = row.sender
+			rejectUnlistedSender(w, "")
+		} else {
+			rejectUnlistedRecipient(w, "")
+		}
+		if want := strings.Replace(row.want, "%s", address, 1); w.refusal == nil || w.refusal.Reply != want {
+			t.Errorf("%+v: got %+v, want %s", row, w.refusal, want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"postrider/lib/base/msg"
@@ -188,6 +189,16 @@ func (w *walk) unlisted(address, class string, status dsn.Status) answer {
 	if strings.EqualFold(address, w.svc.Address.DoubleBounceSender+"@"+w.svc.Mail.Hostname) {
 		return dunno
 	}
+	changed, err := w.changed(address, class == classSender)
+	switch {
+	case err != nil:
+		return w.lookupFailed(address)
+	case changed:
+		return dunno
+	}
+	if a, ends := w.deadEnd(reply, address, class, status); ends {
+		return a
+	}
 	for _, d := range directories {
 		if reply.Flags&d.class == 0 {
 			continue
@@ -195,7 +206,7 @@ func (w *walk) unlisted(address, class string, status dsn.Status) answer {
 		if d.maps != "" && w.maps[d.maps] == nil {
 			return dunno
 		}
-		known, err := w.known(address, d.maps, class == classSender)
+		known, err := w.inTable(d.maps, address)
 		switch {
 		case err != nil:
 			return w.lookupFailed(address)
@@ -211,24 +222,64 @@ func (w *walk) unlisted(address, class string, status dsn.Status) answer {
 	return dunno
 }
 
-// known looks in all tables where an address would be changed into one that
-// exists, and then in the directory itself.
-func (w *walk) known(address, maps string, sender bool) (bool, error) {
-	lists := []string{"recipient_canonical_maps", "canonical_maps", "virtual_alias_maps", maps}
-	if sender {
-		lists = append([]string{"sender_canonical_maps"}, lists...)
+// deadEnd refuses an address whose transport delivers nothing: the one for people
+// who moved, or what transport_maps says. The next hop is the reason.
+func (w *walk) deadEnd(reply rewrite.ResolveReply, address, class string, status dsn.Status) (a answer, ends bool) {
+	code := 550
+	switch reply.Transport {
+	case "error":
+	case "retry":
+		code = 450
+	default:
+		return dunno, false
 	}
+	status, reason := dsn.Split(reply.NextHop, status)
+	if reason == "" {
+		reason = "Address is undeliverable"
+	}
+	return w.reject(Policy, code, addressStatus(status, class), "<%s>: %s rejected: %s", address, class, reason), true
+}
+
+// addressStatus makes a status about an address (x.1.y) one that fits the kind of
+// address: a text may be used for both.
+func addressStatus(status dsn.Status, class string) dsn.Status {
+	name := map[string]string{
+		classSender: "078770778", classRecipient: "012345632",
+	}[class]
+	rest, found := strings.CutPrefix(string(status[1:]), ".1.")
+	if !found || name == "" {
+		return status
+	}
+	detail := "0"
+	if n, err := strconv.Atoi(rest); err == nil && n < len(name) {
+		detail = name[n : n+1]
+	}
+	return status[:1] + dsn.Status(".1."+detail)
+}
+
+// changed looks in all tables that would make another address of this one.
+func (w *walk) changed(address string, sender bool) (bool, error) {
 	if local, _, ok := split(address); local == "" && ok {
 		return true, nil // resolves to an address of the system itself
 	}
+	lists := []string{"recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"}
+	if sender {
+		lists = append([]string{"sender_canonical_maps"}, lists...)
+	}
 	for _, list := range lists {
-		tables := w.maps[list]
-		if tables == nil {
-			continue
-		}
-		if _, found, err := tables.Lookup(address); found || err != nil {
+		if found, err := w.inTable(list, address); found || err != nil {
 			return found, err
 		}
 	}
 	return false, nil
+}
+
+// inTable looks in the tables of a parameter.
+func (w *walk) inTable(name, address string) (bool, error) {
+	tables := w.maps[name]
+	if tables == nil {
+		return false, nil
+	}
+	_, found, err := tables.Lookup(address)
+	return found, err
 }
