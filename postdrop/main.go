@@ -59,7 +59,7 @@ func main() {
 			msg.Verbose++
 		}
 	}
-	command.LoadQuiet(&conf)
+	command.Load(&conf)
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 	uid := os.Getuid()
 	mayUse(uid)

@@ -158,7 +158,7 @@ func (m *message) finish() (cleanup.Status, string) {
 	}
 	m.file.Discard()
 	if errors.Is(m.err, syscall.EFBIG) {
-		msg.Warn("uid=%d: message file too big", m.uid)
+		msg.Warn("uid=%d: File too large", m.uid)
 		return cleanup.StatusSize, "message file too big"
 	}
 	msg.Warn("uid=%d: %v", m.uid, m.err)

@@ -67,12 +67,13 @@ var conf struct {
 }
 
 var tool = maptool.Tool{
-	Name:    "postalias",
-	Letters: "Nc:d:finopq:rsuvw",
-	Usage:   "[-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
-	Entry:   entry,
-	Finish:  signature,
-	Params:  &conf.Params,
+	Name:      "postalias",
+	Letters:   "Nc:d:finopq:rsuvw",
+	Usage:     "[-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+	Entry:     entry,
+	Separator: ":",
+	Finish:    signature,
+	Params:    &conf.Params,
 }
 
 func main() { tool.Run(os.Args[1:]) }

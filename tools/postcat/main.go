@@ -159,7 +159,7 @@ func open(name string, search bool) (*os.File, string) {
 		}
 	}
 	if os.IsNotExist(trouble) {
-		msg.Fatal("open queue file %s: no such file or directory", name)
+		msg.Fatal("open queue file %s: No such file or directory", name)
 	}
 	msg.Fatal("open queue file %s: %v", name, trouble)
 	return nil, ""

@@ -31,9 +31,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/option"
@@ -61,15 +63,19 @@ func main() {
 		msg.Fatal("%v", err)
 	}
 	if err := kick(words[0], words[1], words[2]); err != nil {
-		fmt.Fprintf(os.Stderr, "postkick: %v\n", err) // as getopt(3) does
-		msg.Fatal("Cannot contact class %s service %s - perhaps the mail system is down", words[0], words[1])
+		var reason syscall.Errno
+		if errors.As(err, &reason) && reason != syscall.ECONNREFUSED {
+			msg.Warn("unable to look up %s/%s: %v", words[0], words[1], reason)
+		}
+		msg.Warn("Cannot contact class %s service %s - perhaps the mail system is down", words[0], words[1])
+		os.Exit(1)
 	}
 }
 
 func readOptions(args []string) (words []string) {
 	list, words, err := option.Parse(args, "c:v")
 	if err != nil {
-		msg.Warn("%v", err)
+		fmt.Fprintf(os.Stderr, "postkick: %v\n", err)
 	}
 	if err != nil || len(words) != 3 {
 		msg.Fatal("usage: %s [-c config_dir] [-v] class service request", os.Args[0])

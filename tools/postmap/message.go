@@ -21,10 +21,12 @@ type scanner struct {
 	in         *bufio.Reader
 	out        *bufio.Writer
 	boundaries []string // of the multiparts that are open
+	found      bool
 }
 
 // lookupMessage looks up headers and body lines of the message on standard input.
-func lookupMessage(o *maptool.Order, specs []string) {
+// It reports whether something was found.
+func lookupMessage(o *maptool.Order, specs []string) bool {
 	s := &scanner{
 		Order: o, specs: specs, tables: o.Open(specs),
 		in: bufio.NewReader(os.Stdin), out: bufio.NewWriter(os.Stdout),
@@ -33,6 +35,7 @@ func lookupMessage(o *maptool.Order, specs []string) {
 	if err := s.out.Flush(); err != nil {
 		msg.Fatal("write output: %v", err)
 	}
+	return s.found
 }
 
 // message reads headers, and then the body, in which there may be parts with
@@ -128,6 +131,7 @@ func (s *scanner) lookup(key string) {
 	}
 	if value, found := maptool.Find(s.tables, s.specs, key); found && value != "" {
 		fmt.Fprintf(s.out, "%s\t%s\n", key, value)
+		s.found = true
 	}
 }
 

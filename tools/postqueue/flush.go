@@ -7,7 +7,9 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"postrider/lib/base/match"
 	"postrider/lib/base/msg"
+	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
 	"postrider/lib/service/flush"
 	"postrider/lib/service/ipc"
@@ -21,7 +23,7 @@ const patience = time.Hour
 const flushAll = ipc.Unthrottle + ipc.IgnoreTimes + ipc.ScanDeferred + ipc.ScanIncoming
 
 // flushQueue makes the mail system try mail now.
-func flushQueue(r request) {
+func flushQueue(r request, settings *param.Settings) {
 	switch r.mode {
 	case 'f':
 		err := ipc.Trigger("public/"+conf.QueueServiceName, flushAll)
@@ -41,8 +43,30 @@ func flushQueue(r request) {
 		if !validSite(r.text) {
 			fatal("Cannot flush mail queue - invalid destination: %q", r.text)
 		}
+		if !eligible(r.text, settings) {
+			report(flush.Deny, nil)(r.text)
+		}
 		report(flush.SendSite(conf.flushParams, r.text, patience))(r.text)
 	}
+}
+
+// eligible reports whether the flush service keeps logs for a site, so that the
+// answer does not depend on whether it runs.
+func eligible(site string, settings *param.Settings) bool {
+	parents, err := match.Strings("parent_domain_matches_subdomains", settings.Value("parent_domain_matches_subdomains"))
+	if err != nil {
+		fatal("%v", err)
+	}
+	below, err := parents.Match("fast_flush_domains")
+	if err != nil {
+		fatal("%v", err)
+	}
+	domains, err := match.Domains("fast_flush_domains", settings.Value("fast_flush_domains"), below)
+	if err != nil {
+		fatal("%v", err)
+	}
+	yes, err := domains.Match(site)
+	return yes || err != nil // then the service may know better
 }
 
 // report ends the command when the flush service could not do what was asked.

@@ -52,8 +52,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/option"
@@ -101,17 +103,18 @@ type request struct {
 }
 
 func main() {
+	msg.FatalExit = unavailable
 	r, config := readOptions(os.Args[1:])
 	if config != "" {
 		command.Configure(config)
 	}
 	command.CleanEnvironment()
-	command.Load(&conf)
+	settings := command.Load(&conf)
 	command.Enter(conf.Site())
 	switch r.mode {
 	case 'f', 'i', 's':
 		allow("flush", "authorized_flush_users", conf.AuthorizedFlushUsers)
-		flushQueue(r)
+		flushQueue(r, settings)
 	default:
 		allow("view", "authorized_mailq_users", conf.AuthorizedMailqUsers)
 		out := bufio.NewWriterSize(os.Stdout, 64*1024)
@@ -121,7 +124,9 @@ func main() {
 			list(&peoplePrinter{out: out, long: conf.EnableLongQueueIDs})
 		}
 		if err := out.Flush(); err != nil {
-			fatal("write to standard output: %v", err)
+			var reason syscall.Errno
+			errors.As(err, &reason)
+			fatal("output write error: %v", reason)
 		}
 	}
 }
@@ -157,4 +162,4 @@ func usage() {
 	fatal("usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site")
 }
 
-func fatal(format string, args ...any) { msg.FatalStatus(unavailable, format, args...) }
+func fatal(format string, args ...any) { msg.Fatal(format, args...) }

@@ -22,15 +22,15 @@ func startPostdrop() *dropper {
 	path := conf.CommandDirectory + "/postdrop"
 	d, err := spawn(path)
 	if err != nil {
-		msg.FatalStatus(exTempFail, "run %s: %v", path, err)
+		msg.Fatal("run %s: %v", path, err)
 	}
 	var a cleanup.Announcement
 	if err := attr.Read(d.stream, &a); err != nil {
 		d.wait()
-		msg.FatalStatus(exUnavailable, "mail system is not available: %s: %v", path, err)
+		msg.Fatal("mail system is not available: %s: %v", path, err)
 	}
 	if a.Protocol != "postdrop_protocol" {
-		msg.FatalStatus(exSoftware, "%s speaks %q: it is of another mail system", path, a.Protocol)
+		msg.Fatal("%s speaks %q: it is of another mail system", path, a.Protocol)
 	}
 	d.id = a.QueueID
 	return d

@@ -48,7 +48,7 @@ func (d *dropper) finish() {
 	d.wait()
 	switch {
 	case err != nil:
-		msg.FatalStatus(exUnavailable, "queue file write error: postdrop ended early (%v)", err)
+		msg.Fatal("queue file write error: postdrop ended early (%v)", err)
 	case reply.Status == 0:
 		return
 	}
@@ -56,16 +56,7 @@ func (d *dropper) finish() {
 	if reason == "" {
 		reason = reply.Status.Text()
 	}
-	status := exUnavailable
-	switch {
-	case reply.Status&cleanup.StatusBad != 0:
-		status = exSoftware
-	case reply.Status&cleanup.StatusWrite != 0:
-		status = exTempFail
-	case reply.Status&cleanup.StatusNoPerm != 0:
-		status = exNoPerm
-	}
-	msg.FatalStatus(status, "%s: %s", caller(), reason)
+	msg.Fatal("%s: %s", caller(), reason)
 }
 
 // caller is the user who runs this command.
@@ -95,9 +86,7 @@ func envelope(s *stream.Stream, r *request) {
 	}
 	record.WriteAttribute(s, "rewrite_context", context)
 	sender, name := whoAmI(r)
-	if name != "" || r.nameSet {
-		record.Write(s, record.FullName, name)
-	}
+	record.Write(s, record.FullName, name)
 	record.Write(s, record.From, sender)
 	record.WriteAttribute(s, "encoding", r.encoding)
 	switch {
@@ -132,7 +121,7 @@ func writeRecipient(s *stream.Stream, r *request, external string) {
 func whoAmI(r *request) (sender, name string) {
 	u, found, err := account.ByID(os.Getuid())
 	if err != nil {
-		msg.FatalStatus(exTempFail, "look up user %d: %v", os.Getuid(), err)
+		msg.Fatal("look up user %d: %v", os.Getuid(), err)
 	}
 	environment, set := os.LookupEnv("NAME")
 	switch {
@@ -149,7 +138,7 @@ func whoAmI(r *request) (sender, name string) {
 	case found:
 		sender = u.Name
 	default:
-		msg.FatalStatus(exNoPerm, "unable to determine the login name for user ID %d; use option -f", os.Getuid())
+		msg.Fatal("unable to determine the login name for user ID %d; use option -f", os.Getuid())
 	}
 	return sender, name
 }
@@ -200,7 +189,7 @@ func (c *copier) next(in *stream.Stream) bool {
 	line, err := in.ReadSlice('\n', c.limit)
 	whole := err == nil
 	if err != nil && err != stream.ErrTooLong && err != io.EOF && err != io.ErrUnexpectedEOF {
-		msg.FatalStatus(exData, "read standard input: %v", err)
+		msg.Fatal("read standard input: %v", err)
 	}
 	if (err == io.EOF || err == io.ErrUnexpectedEOF) && len(line) == 0 {
 		c.endLine()

@@ -8,67 +8,81 @@
 //
 // # OPTIONS
 //
-//   - -bm: take mail from standard input (the default)
-//   - -bd: start the mail system, like "postfix start"
-//   - -bh, -bH: ignored: there is no persistent host status
+//   - -Ac, -Am: ignored: there is one configuration
+//   - -bd, -bl: start the mail system, like "postfix start"
+//   - -bh, -bH: nothing: there is no persistent host status
 //   - -bi, -I: rebuild the alias databases, like newaliases
-//   - -bl: like -bd
+//   - -bm: take mail from standard input (the default)
 //   - -bp: list the mail queue, like mailq
-//   - -bs: speak SMTP on standard input and output
+//   - -bs: speak SMTP on standard input and output, with smtpd(8)
 //   - -bv: read and deliver nothing; mail a report of what would happen
 //   - -B type: 7BIT or 8BITMIME
 //   - -C file: main.cf, or its folder
 //   - -f sender, -r sender: the envelope sender
-//   - -F name: the sender's full name
+//   - -F name: the sender's full name, instead of that in the environment variable
+//     NAME or in the password file
 //   - -G: the message comes from elsewhere: headers are not completed
-//   - -h count, -L label, -m, -n, -o7, -o8, -A, -U, -X file, -d: ignored
 //   - -i, -oi: a line with only a dot does not end the message
-//   - -N when: when the sender wants a notice (RFC 3461)
-//   - -O option=value, -p protocol: ignored
-//   - -q: deliver all queued mail now
-//   - -q interval: ignored
+//   - -N when: when the sender wants a notice (RFC 3461): never, or a list of
+//     success, delay and failure
+//   - -O requiretls=yes: refused: TLS is not available yet
+//   - -oA database: with -bi, this alias database
+//   - -q: deliver all queued mail now, with postqueue(1)
+//   - -q interval: nothing: the queue manager has its own intervals
 //   - -qI id, -qR site: deliver one message, or all mail for a site
 //   - -R return: full or hdrs, what a notice returns
-//   - -t: take recipients from the headers To:, Cc:, Bcc:, beside those of the command line
-//   - -v: mail a report of the delivery; twice: log more
-//   - -V envid: an identifier for notices; -XV: ask for variable envelope return paths
+//   - -t: take recipients from the headers To:, Cc:, Bcc:, beside those of the command
+//     line; from Resent- headers when there are any
+//   - -v: mail a report of the delivery; twice: log more instead
+//   - -V envid: an identifier for notices
+//   - -XV, -XVxy: ask for variable envelope return paths, with the delimiters xy
+//
+// Options that mean nothing here, and are accepted for the sake of old scripts:
+// -c, -e mode, -h count, -L label, -m, -n, -O option=value, -o7, -o8 and others of
+// -o, -p protocol, -U, -x, -X file.
+//
+// # SECURITY
+//
+// The command has no privileges. Words that come from strangers must be behind
+// "--" on the command line, or they may be options.
 //
 // # DIAGNOSTICS
 //
-// The exit status is zero when the message is in the queue, or one of
-// sysexits.h: 64 usage, 65 data, 69 unavailable, 70 internal trouble, 75 try
-// again later, 77 not allowed, 78 configuration.
+// The exit status is zero when the message is in the queue, and 75, try again
+// later, when it is not. Modes that run another command end with its status.
 package main
 
 import (
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
+	"postrider/lib/base/match"
 	"postrider/lib/base/msg"
+	_ "postrider/lib/base/table/inline"
+	_ "postrider/lib/base/table/static"
+	_ "postrider/lib/base/table/texthash"
 	"postrider/lib/base/text"
 	"postrider/lib/daemon/command"
 )
 
-// Exit statuses of sysexits.h that callers of sendmail know.
-const (
-	exUsage       = 64
-	exData        = 65
-	exUnavailable = 69
-	exSoftware    = 70
-	exTempFail    = 75
-	exNoPerm      = 77
-	exConfig      = 78
-)
+// tempFail is the status of everything that goes wrong, so that callers keep the
+// message. Source: sysexits.h.
+const tempFail = 75
 
 func main() {
+	msg.FatalExit = tempFail
 	signal.Ignore(syscall.SIGPIPE)
 	r := parse(command.Name(), os.Args[1:])
 	if r.configDir != "" {
 		command.Configure(r.configDir)
 	}
 	msg.Verbose = max(0, r.verbose-1)
-	command.Load(&conf)
+	settings := command.Load(&conf)
+	if r.mode == 'm' || r.mode == 'v' {
+		maySubmit(settings.Value("authorized_submit_users"))
+	}
 	modes[r.mode](r)
 }
 
@@ -82,6 +96,22 @@ var modes = map[byte]func(*request){
 	's': speakSMTP,
 	'h': func(*request) {},
 	'v': enqueue,
+}
+
+// maySubmit ends the command when the administrator does not let its user send
+// mail. Postdrop(1) looks again; this is only to say so early.
+func maySubmit(users string) {
+	if users == "static:anyone" || os.Getuid() == 0 {
+		return
+	}
+	list, err := match.Strings("authorized_submit_users", users)
+	if err != nil {
+		msg.Fatal("%v", err)
+	}
+	name, _, _ := strings.Cut(caller(), "(")
+	if yes, err := list.Match(name); err == nil && !yes {
+		msg.Fatal("User %s is not allowed to submit mail", caller())
+	}
 }
 
 // run becomes another command of the mail system.

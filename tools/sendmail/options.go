@@ -82,7 +82,7 @@ func separate(args []string) []string {
 
 // bad ends the command because of its command line. All callers of sendmail
 // know the status that says: keep the message and try again.
-func bad(format string, args ...any) { msg.FatalStatus(exTempFail, format, args...) }
+func bad(format string, args ...any) { msg.Fatal(format, args...) }
 
 func (r *request) option(c byte, v string) {
 	switch c {
@@ -118,7 +118,10 @@ func (r *request) option(c byte, v string) {
 	case 'N', 'R':
 		r.setNotice(c, v)
 	case 'V':
-		r.envelopeID = v
+		if r.envelopeID = v; v == "" || len(v) > 100 || msg.Printable(v) != v {
+			r.envelopeID = ""
+			msg.Warn("bad syntax in -V option value -- ignored")
+		}
 	case 'X':
 		r.setVerp(v)
 	}
@@ -126,7 +129,8 @@ func (r *request) option(c byte, v string) {
 
 func (r *request) setMode(v string) {
 	switch {
-	case len(v) == 1 && strings.Contains("dhimpsv", v):
+	case v == "m": // which is so anyway
+	case len(v) == 1 && strings.Contains("dhipsv", v):
 		r.mode = v[0]
 	case v == "l":
 		r.mode = 'd'
@@ -199,6 +203,9 @@ func (r *request) setNotice(c byte, v string) {
 		r.notify, ok = dsn.ParseNotify(v)
 	} else {
 		r.ret, ok = dsn.ParseReturn(v)
+	}
+	if !ok && c == 'N' {
+		r.notify = 0
 	}
 	if !ok {
 		msg.Warn("bad -%c option value -- ignored", c)

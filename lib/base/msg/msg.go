@@ -67,8 +67,11 @@ func Debug(format string, args ...any) {
 // on behalf of others.
 func Log(level Level, format string, args ...any) { write(level, format, args) }
 
-// Fatal logs why the program cannot go on and ends it with status 1.
-func Fatal(format string, args ...any) { FatalStatus(1, format, args...) }
+// FatalExit is the exit status of Fatal.
+var FatalExit = 1
+
+// Fatal logs why the program cannot go on and ends it with FatalExit.
+func Fatal(format string, args ...any) { FatalStatus(FatalExit, format, args...) }
 
 // FatalStatus is Fatal with an exit status of the caller's choice, such as
 // the sysexits codes that callers of sendmail(1) expect.

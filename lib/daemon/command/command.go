@@ -114,7 +114,8 @@ func checkDirectory(dir string) {
 			}
 		}
 	}
-	msg.Fatal("unauthorized configuration directory name: %s; name it in alternate_config_directories of %s/main.cf", dir, param.DefaultDir)
+	msg.Error("unauthorized configuration directory name: %s", dir)
+	msg.Fatal("specify \"alternate_config_directories = %s\" or \"multi_instance_directories = %s\" in %s/main.cf", dir, dir, param.DefaultDir)
 }
 
 // Enter makes the queue directory the current directory.

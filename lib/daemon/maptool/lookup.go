@@ -48,7 +48,7 @@ func (o *Order) lookupLines(specs []string) (status int) {
 	status = 1
 	for key := range lines(os.Stdin) {
 		if value, found := Find(tables, specs, key); found {
-			fmt.Fprintf(out, "%s\t%s\n", key, value)
+			fmt.Fprintf(out, "%s%s\t%s\n", key, o.separator, value)
 			status = 0
 		}
 	}
@@ -70,7 +70,7 @@ func (o *Order) listEntries(spec string) {
 		case value == "":
 			msg.Warn("table %s: key %s: empty string value is not allowed", spec, key)
 		}
-		fmt.Fprintf(out, "%s\t%s\n", key, value)
+		fmt.Fprintf(out, "%s%s\t%s\n", key, o.separator, value)
 	}
 	if err := all.Err(); err != nil {
 		out.Flush()

@@ -33,13 +33,15 @@ type Tool struct {
 	Name    string
 	Letters string // options that it knows, as for option.Parse
 	Usage   string
+	// Separator is what stands between keys and white space in a listing.
+	Separator string
 	// Entry adds what a line of the source says, with w.Put.
 	Entry func(w *Writer, line text.Line)
 	// Finish adds what comes after the last line; may be nil.
 	Finish func(w *Writer)
 	// Message looks up the parts of a message on standard input, when one of
 	// the options -b, -h and -m is given; may be nil.
-	Message func(o *Order, specs []string)
+	Message func(o *Order, specs []string) (found bool)
 	// Params is filled with what main.cf says.
 	Params *Params
 }
@@ -47,7 +49,8 @@ type Tool struct {
 // An Order is what the command line asks for.
 type Order struct {
 	*Params
-	config string
+	config    string
+	separator string
 
 	Incremental bool // -i: entries from standard input, added to what is there
 	NoFold      bool // -f: letter case is important
@@ -83,12 +86,17 @@ func (t *Tool) Run(args []string) {
 }
 
 func (t *Tool) run(o *Order, specs []string) (status int) {
-	part := o.Body || o.Headers || o.MIME
+	part := o.Body || o.Headers
+	if o.MIME && !part {
+		msg.Warn("ignoring -m option without -b or -h")
+	}
 	switch {
 	case part && (o.lookup == nil || *o.lookup != "-" || t.Message == nil):
 		msg.Fatal(`specify -b -h or -m only with "-q -"`)
 	case part:
-		t.Message(o, specs)
+		if !t.Message(o, specs) {
+			return 1
+		}
 	case o.remove != nil:
 		return o.removeKeys(specs)
 	case o.lookup != nil && *o.lookup == "-":
@@ -110,7 +118,7 @@ func (t *Tool) run(o *Order, specs []string) (status int) {
 func (t *Tool) usage() { msg.Fatal("usage: %s %s", t.Name, t.Usage) }
 
 func (t *Tool) options(args []string) (*Order, []string) {
-	o := &Order{Params: t.Params}
+	o := &Order{Params: t.Params, separator: t.Separator}
 	list, rest, err := option.Parse(args, t.Letters)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", t.Name, err)
@@ -144,7 +152,7 @@ func (t *Tool) options(args []string) (*Order, []string) {
 		}
 	}
 	if count(o.list, o.lookup != nil, o.remove != nil) > 1 {
-		msg.Fatal("specify only one of -s -q or -d")
+		msg.Fatal("specify only one of -s or -q or -d")
 	}
 	if o.config != "" {
 		command.Configure(o.config)
