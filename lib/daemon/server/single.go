@@ -74,6 +74,9 @@ func (c Client) More(s *stream.Stream) bool {
 		}
 		break
 	}
+	if table.Changed() != "" {
+		return false // to the client it is as if this process had ended before
+	}
 	if a := p.acceptor; !a.worked && !p.MasterGone() { // a request is here: do not end now
 		p.Available()
 		p.Taken()
