@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,9 +155,10 @@ func TestBadReplies(t *testing.T) {
 // A connection that the server has closed meanwhile is made again.
 func TestReconnect(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
-	n := 0
+	var count atomic.Int32
 	serve(t, l, func(string) string {
-		if n++; n%2 == 0 {
+		n := count.Add(1)
+		if n%2 == 0 {
 			return ""
 		}
 		return netstring(fmt.Sprint("OK ", n))

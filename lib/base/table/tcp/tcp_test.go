@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,9 +122,9 @@ func TestBadReplies(t *testing.T) {
 
 // A server that starts a little later is waited for.
 func TestRetry(t *testing.T) {
-	n := 0
+	var n atomic.Int32
 	tab := serve(t, func(string) string {
-		if n++; n < 3 {
+		if n.Add(1) < 3 {
 			return ""
 		}
 		return "200 here\n"
