@@ -53,7 +53,7 @@ func (c *Checker) openTable(spec string) error {
 	if c.tables[spec] != nil {
 		return nil
 	}
-	t, err := table.OpenLater(spec, table.FoldKey|table.FoldPattern|table.NoUnauth)
+	t, err := table.OpenLater(spec, table.FoldKey|table.FoldPattern)
 	if err == nil {
 		c.tables[spec] = t
 	}

@@ -78,7 +78,7 @@ func TestLimit(t *testing.T) {
 	if got, _, err := tab.Lookup(strings.Repeat("a", 60) + "b\xff"); got != "later" || err != nil {
 		t.Error(got, err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }
