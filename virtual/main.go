@@ -97,7 +97,7 @@ func prepare(p *server.Process) {
 }
 
 func open(name, tables string) *table.List {
-	list, err := table.OpenList(strings.Join(table.Direct(tables), " "), table.FoldKey|table.NoSubstitute|table.NoProxy)
+	list, err := table.OpenList(strings.Join(table.Direct(tables), " "), table.FoldKey|table.NoSubstitute|table.NoProxy|table.NoUnauth)
 	if err != nil {
 		msg.Fatal("parameter %s: %v", name, err)
 	}
