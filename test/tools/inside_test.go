@@ -64,7 +64,10 @@ const pristine = "/opt/pristine"
 func install(who side) {
 	sh(`groupadd -r postdrop && useradd -r -M -U -d /nonexistent -s /usr/sbin/nologin postfix
 		for user in ann bob; do useradd -m -s /bin/sh -c "$user Example,Room 1" $user; done
-		mount -t tmpfs tmpfs /var/log; install -m 755 /src/test/tools/testdata/bin/* /usr/local/bin`)
+		mount -t tmpfs tmpfs /var/log
+		# Short queue IDs of one length on both sides.
+		mkdir -p /var/spool/postfix && mount -t tmpfs -o mode=755 tmpfs /var/spool/postfix && cd /var/spool/postfix && touch $(seq 300) && rm $(seq 300)
+		install -m 755 /src/test/tools/testdata/bin/* /usr/local/bin`)
 	if who == stock {
 		exec.Command("bash", "-c", "dpkg --install --force-all --no-triggers /src/build/debs/postfix*.deb").Run()
 		must(hasten("/usr/lib/postfix/libpostfix-util.so"))

@@ -75,7 +75,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	got := run("-s", "aliases")
-	if !strings.HasPrefix(got, "root\tjoe, jane\n@\t@\nYP_LAST_MODIFIED\t") || !strings.HasSuffix(got, "YP_MASTER_NAME\tmail.example.com\n") {
+	if !strings.HasPrefix(got, "root:\tjoe, jane\n@:\t@\nYP_LAST_MODIFIED:\t") || !strings.HasSuffix(got, "YP_MASTER_NAME:\tmail.example.com\n") {
 		t.Errorf("got\n%s", got)
 	}
 }

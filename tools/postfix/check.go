@@ -23,7 +23,7 @@ func check([]string) int {
 	checkWarn() // also when that failed: this may be why
 	checkConfiguration(nil)
 	if err != nil {
-		msg.Error("%v", err)
+		msg.Log(msg.LevelFatal, "%v", err)
 		return 1
 	}
 	return 0

@@ -35,6 +35,7 @@
 //     are changed first.
 //   - upgrade-configuration [name=value ...]: create missing directories, and add
 //     the services to master.cf that are missing there.
+//   - tls: not available yet.
 //   - logrotate: rename $maillog_file, start a new one, and compress the old one
 //     with $maillog_file_compressor.
 //
@@ -109,12 +110,19 @@ var commands = map[string]func(args []string) int{
 	"start-fg":              startForeground,
 	"status":                status,
 	"stop":                  stop,
+	"tls":                   certificates,
 	"upgrade-configuration": upgradeConfiguration,
 }
 
 // forPeople are the commands whose messages are always shown as well as logged.
 var forPeople = map[string]bool{
-	"check": true, "set-permissions": true, "start": true, "start-fg": true, "upgrade-configuration": true,
+	"check": true, "set-permissions": true, "start": true, "start-fg": true, "upgrade-configuration": true, "tls": true,
+}
+
+// certificates is for the day when there is TLS.
+func certificates([]string) int {
+	msg.Error("postfix tls: not available yet: this release has no TLS; make keys and certificates with other tools")
+	return 1
 }
 
 func checkUser() {

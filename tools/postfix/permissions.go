@@ -168,7 +168,7 @@ func addServices(path, release string) error {
 		}
 		line := strings.Join(append(e.Fields[:], e.RawArgs...), "\t")
 		text = append(text, line+"\n"...)
-		msg.Info("adding service %s to %s", e.ID(), path)
+		fmt.Printf("Editing %s, adding missing entry for %s\n", path, entryTitle(e))
 		added++
 	}
 	if added == 0 {
@@ -178,4 +178,12 @@ func addServices(path, release string) error {
 		_, err := w.Write(text)
 		return err
 	})
+}
+
+// entryTitle is what people call an entry of master.cf.
+func entryTitle(e *mastercf.Entry) string {
+	if e.Type == "unix-dgram" {
+		return e.Name + " unix-domain datagram service"
+	}
+	return e.Name + " service"
 }

@@ -22,6 +22,7 @@ type scanner struct {
 	out        *bufio.Writer
 	boundaries []string // of the multiparts that are open
 	found      bool
+	pending    *string // a line that was read too early
 }
 
 // lookupMessage looks up headers and body lines of the message on standard input.
@@ -54,7 +55,7 @@ func (s *scanner) message() {
 	}
 }
 
-// headers reads up to the empty line, and returns what Content-Type says.
+// headers reads up to the empty line, or to a line that is no header, and returns what Content-Type says.
 func (s *scanner) headers(lookup bool) (kind, boundary string) {
 	header := ""
 	flush := func() {
@@ -79,11 +80,23 @@ func (s *scanner) headers(lookup bool) (kind, boundary string) {
 			return kind, boundary
 		case (line[0] == ' ' || line[0] == '\t') && header != "":
 			header += "\n" + line
+		case !isHeader(line) && !strings.HasPrefix(line, "From ") && !strings.HasPrefix(line, ">From "):
+			flush()
+			s.pending = &line
+			return kind, boundary
 		default:
 			flush()
 			header = line
 		}
 	}
+}
+
+// isHeader reports whether a line begins with a name and a colon. RFC 5322,
+// section 2.2.
+func isHeader(line string) bool {
+	name, _, ok := strings.Cut(line, ":")
+	name = strings.TrimRight(name, " \t")
+	return ok && name != "" && strings.IndexFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
 }
 
 // body reads to the begin of the next part; it returns false at the end of the
@@ -137,6 +150,10 @@ func (s *scanner) lookup(key string) {
 
 // line reads one line without its end.
 func (s *scanner) line() (string, bool) {
+	if pending := s.pending; pending != nil {
+		s.pending = nil
+		return *pending, true
+	}
 	line, err := s.in.ReadString('\n')
 	if err != nil && err != io.EOF {
 		msg.Fatal("read standard input: %v", err)

@@ -228,9 +228,7 @@ func (c *changer) summary(requests []request) {
 	for _, op := range []byte(summaryOrder) {
 		asked := slices.ContainsFunc(requests, func(r request) bool { return r.op == op || op == 'H' && r.op == 'f' })
 		what := actions[op].count
-		// Option -f lets messages go only as a side effect.
-		silent := op == 'H' && c.counts[what] == 0 && !slices.ContainsFunc(requests, func(r request) bool { return r.op == 'H' })
-		if !asked || printed[what] || silent {
+		if !asked || printed[what] {
 			continue
 		}
 		printed[what] = true

@@ -152,7 +152,7 @@ func (t *Tool) options(args []string) (*Order, []string) {
 		}
 	}
 	if count(o.list, o.lookup != nil, o.remove != nil) > 1 {
-		msg.Fatal("specify only one of -s or -q or -d")
+		msg.Fatal("specify only one of -s -q or -d")
 	}
 	if o.config != "" {
 		command.Configure(o.config)

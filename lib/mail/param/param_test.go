@@ -64,7 +64,7 @@ func TestDuplicate(t *testing.T) {
 		t.Errorf("a = %q", got)
 	}
 	warnings := s.Warnings()
-	if len(warnings) != 1 || !strings.HasSuffix(warnings[0], "main.cf, line 3: overriding earlier entry: a=3") {
+	if len(warnings) != 1 || !strings.HasSuffix(warnings[0], "main.cf, line 3: overriding earlier entry: a=1") {
 		t.Errorf("warnings: %q", warnings)
 	}
 }

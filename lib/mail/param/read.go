@@ -83,8 +83,8 @@ func (s *Settings) parse(name string, r io.Reader) error {
 			}
 			continue
 		}
-		if _, set := s.set[parameter]; set {
-			s.warn(fmt.Sprintf("%s, line %d: overriding earlier entry: %s=%s", name, line.First, parameter, value))
+		if old, set := s.set[parameter]; set {
+			s.warn(fmt.Sprintf("%s, line %d: overriding earlier entry: %s=%s", name, line.First, parameter, old.value))
 		}
 		s.set[parameter] = setting{value, name, line.First}
 	}
