@@ -16,6 +16,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/slack"
+	"postrider/lib/base/table"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/site"
@@ -46,6 +47,8 @@ type Params struct {
 
 	// A connection between daemons is closed when it is this old.
 	IPCTTL time.Duration `param:"ipc_ttl" default:"1000s" min:"1s"`
+
+	Tables table.Params
 }
 
 // daemonParams lets Main find the embedded Params in a program's own struct.
@@ -195,6 +198,7 @@ func (p *Process) loadParameters() {
 		msg.Panic("parameters of %s do not embed server.Params", p.daemon.Name)
 	}
 	p.Params = family.daemonParams()
+	table.Use(p.Params.Tables)
 	if p.options.maxIdle > 0 {
 		p.MaxIdle = p.options.maxIdle
 	}

@@ -19,9 +19,6 @@ import (
 
 func init() { table.Register("socketmap", openTable) }
 
-// maxReply is the length of the longest reply.
-const maxReply = 100_000
-
 type client struct {
 	server remote.Server
 	name   string
@@ -75,7 +72,7 @@ func (c *client) ask(s *stream.Stream, key string) (reply string, found bool, er
 
 // readNetstring reads "length:data,".
 func readNetstring(s *stream.Stream) ([]byte, error) {
-	length := 0
+	length, limit := 0, table.Settings().SocketmapMaxReplySize
 	for digits := 0; ; digits++ {
 		c, err := s.ReadByte()
 		if err != nil {
@@ -87,8 +84,8 @@ func readNetstring(s *stream.Stream) ([]byte, error) {
 		case c < '0' || c > '9':
 			return nil, fmt.Errorf("%w: not a netstring", remote.ErrReply)
 		}
-		if length = length*10 + int(c-'0'); length > maxReply {
-			return nil, fmt.Errorf("%w: longer than %d bytes", remote.ErrReply, maxReply)
+		if length = length*10 + int(c-'0'); length > limit {
+			return nil, fmt.Errorf("%w: longer than socketmap_max_reply_size, %d bytes", remote.ErrReply, limit)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func TestBadReplies(t *testing.T) {
 		case "huge":
 			return "99999999999999999999999999999999:"
 		case "limit":
-			return netstring("OK " + strings.Repeat("x", maxReply-3))
+			return netstring("OK " + strings.Repeat("x", 100_000-3))
 		case "close":
 			return ""
 		default:
@@ -147,7 +147,7 @@ func TestBadReplies(t *testing.T) {
 			t.Errorf("after %q: %q %v %v", bad, value, found, err)
 		}
 	}
-	if value, _, err := tab.Lookup("limit"); len(value) != maxReply-3 || err != nil {
+	if value, _, err := tab.Lookup("limit"); len(value) != 100_000-3 || err != nil {
 		t.Error(len(value), err)
 	}
 }
