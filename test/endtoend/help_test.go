@@ -28,6 +28,7 @@ func site(t *testing.T, settings ...string) *machine.System {
 	write(t, "/etc/aliases", "postmaster: root\nMAILER-DAEMON: postmaster\npostfix: root\n", 0o644)
 	run(t, 0, "", "newaliases")
 	os.Remove("/var/mail/root")
+	os.Remove("/var/mail/root.lock")
 	return s
 }
 
