@@ -28,7 +28,7 @@ func TestOverSize(t *testing.T) {
 	}
 	c.submit("x@remote.example", "ann@example.com", "Subject: small\n\nx\n")
 	out, status := machine.Run("Subject: big\n\n"+strings.Repeat(strings.Repeat("x", 99)+"\n", 400), "sendmail", "ann")
-	if status != 69 || !strings.Contains(out, "message file too big") {
+	if status != 75 || !strings.Contains(out, "message file too big") {
 		t.Errorf("sendmail: status %d\n%s", status, out)
 	}
 	s.WaitEmpty()

@@ -77,7 +77,7 @@ func exercise(t *testing.T, s *machine.System) {
 	c := greet(t)
 	c.submit("ann@example.com", "bob@example.com", "Subject: one\n\nx\n")
 	c.submit("ann@example.com", "joe@discard.example", "Subject: two\n\nx\n")
-	c.submit("ann@example.com", "joe@error.example", "Subject: three\n\nx\n")
+	s.Send("Subject: three\n\nx\n", "-f", "ann@example.com", "joe@error.example")
 	c.submit("ann@example.com", "joe@smtp.example", "Subject: four\n\nx\n")
 	c.submit("ann@example.com", "joe@lmtp.example", "Subject: five\n\nx\n")
 	c.submit("ann@example.com", "joe@pipe.example", "Subject: six\n\nx\n")
