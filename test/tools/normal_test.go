@@ -3,6 +3,8 @@ package tools
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 )
 
 // Taken away is what cannot be the same in two runs: where programs are,
@@ -18,6 +20,8 @@ var always = []struct {
 	{regexp.MustCompile(`[A-Z][a-z]{2}, +\d+ [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000 \(UTC\)`), "DATE"},
 	{regexp.MustCompile(`\b1[789]\d{8}(\.\d+)?\b`), "EPOCH"},
 	{regexp.MustCompile(`\[\d+\]`), "[PID]"},
+	{regexp.MustCompile(`\.main\.cf\d+`), "main.cf.tmp"},
+	{regexp.MustCompile(`\b(deferred|defer)/[0-9A-F]/`), "$1/H/"},
 	{regexp.MustCompile(`PID: \d+`), "PID: PID"},
 }
 
@@ -29,7 +33,15 @@ func normal(r Result) Result {
 	return r
 }
 
+// unordered are warnings that stock gives in any order.
+var unordered = regexp.MustCompile(`(?m)(^.*: (unused|undefined) parameter: .*\n)+`)
+
 func normalText(s string, ids map[string]string) string {
+	s = unordered.ReplaceAllStringFunc(s, func(lines string) string {
+		list := strings.SplitAfter(lines, "\n")
+		slices.Sort(list)
+		return strings.Join(list, "")
+	})
 	for _, a := range always {
 		s = a.pattern.ReplaceAllString(s, a.by)
 	}

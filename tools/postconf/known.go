@@ -61,9 +61,24 @@ var rawNames = map[string]bool{
 	"command_execution_directory": true, "luser_relay": true, "postscreen_expansion_filter": false,
 }
 
+// warnUndefined warns about names that settings refer to and that nobody knows.
+func (p *postconf) warnUndefined(s *param.Settings, k *names) {
+	file := filepath.Join(p.dir, "main.cf")
+	for _, setting := range s.Names() {
+		value, _ := s.Get(setting)
+		for _, name := range macro.Names(value) {
+			_, builtin := k.Classes[name]
+			if _, set := s.Get(name); !set && (!builtin || k.Classes[name] == known.User) {
+				p.warn("%s: undefined parameter: %s", file, name)
+			}
+		}
+	}
+}
+
 // warnUnused warns about settings whose names nobody knows, in main.cf and in
 // the options of services.
 func (p *postconf) warnUnused(s *param.Settings, k *names) {
+	p.warnUndefined(s, k)
 	file := filepath.Join(p.dir, "main.cf")
 	for _, name := range s.Names() {
 		_, found := k.Classes[name]

@@ -78,18 +78,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"postrider/lib/base/msg"
 	"postrider/lib/mail/param"
 )
 
 func main() {
 	p := &postconf{out: os.Stdout, err: os.Stderr}
 	if err := p.run(os.Args[1:]); err != nil {
-		fmt.Fprintf(p.err, "postconf: fatal: %v\n", err)
+		fmt.Fprintln(p.err, "postconf: fatal: "+msg.Text("%v", err))
 		os.Exit(1)
 	}
 }
@@ -106,7 +108,7 @@ type postconf struct {
 }
 
 func (p *postconf) warn(format string, args ...any) {
-	fmt.Fprintf(p.err, "postconf: warning: "+format+"\n", args...)
+	fmt.Fprintln(p.err, "postconf: warning: "+msg.Text(format, args...))
 }
 
 // run does what the arguments say.
@@ -153,7 +155,8 @@ func (p *postconf) options(args []string) error {
 		for i := 1; i < len(word); i++ {
 			letter := word[i]
 			if !strings.ContainsRune("aAbcCdefFhHlmMnopPtTvxX#", rune(letter)) {
-				return fmt.Errorf("invalid option -%c\n%s", letter, usage)
+				fmt.Fprintf(p.err, "postconf: invalid option -- '%c'\n", letter)
+				return errors.New(usage)
 			}
 			p.modes[letter] = true
 			if !strings.ContainsRune("cCoT", rune(letter)) {
@@ -162,7 +165,8 @@ func (p *postconf) options(args []string) error {
 			value := word[i+1:]
 			if value == "" {
 				if len(args) == 0 {
-					return fmt.Errorf("option -%c requires an argument\n%s", letter, usage)
+					fmt.Fprintf(p.err, "postconf: option requires an argument -- '%c'\n", letter)
+					return errors.New(usage)
 				}
 				value, args = args[0], args[1:]
 			}
@@ -200,7 +204,7 @@ func (p *postconf) check() error {
 	} else if p.modes['X'] || p.modes['#'] {
 		for _, arg := range p.args {
 			if strings.Contains(arg, "=") {
-				return fmt.Errorf("option -X or -# takes names, not %q", arg)
+				p.modes['e'] = true // which the next check refuses
 			}
 		}
 	}

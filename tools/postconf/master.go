@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -60,6 +61,9 @@ func (p *postconf) targets() ([]target, error) {
 	var list []target
 	for _, arg := range args {
 		t := parseTarget(arg, parts)
+		if p.modes['M'] && strings.Contains(t.kind, "/") {
+			return nil, errors.New("-M option requires service_name[/type]")
+		}
 		if p.modes['F'] && t.item != "*" && !slices.Contains(mastercf.FieldNames[:], t.item) {
 			return nil, fmt.Errorf("invalid service attribute name: %q", t.item)
 		}
@@ -86,6 +90,8 @@ func (p *postconf) printServices() error {
 	if err != nil {
 		return err
 	}
+	k := p.known(s)
+	p.warnUndefined(s, k)
 	for _, t := range targets {
 		found := false
 		for i := range master.Entries {
@@ -107,7 +113,7 @@ func (p *postconf) printServices() error {
 			p.warn("unmatched request: %q", t.text)
 		}
 	}
-	p.warnUnusedOptions(master.Entries, p.known(s))
+	p.warnUnusedOptions(master.Entries, k)
 	return nil
 }
 

@@ -105,17 +105,21 @@ func write(level Level, format string, args []any) {
 			return
 		}
 	}
-	text := format
-	if len(args) > 0 {
-		text = systemText(fmt.Sprintf(format, args...), args)
-	}
-	text = Printable(text)
+	text := Printable(Text(format, args...))
 	if len(text) > textLimit {
 		text = text[:textLimit]
 	}
 	for _, out := range outputs {
 		out(level, text)
 	}
+}
+
+// Text is the text of a message as it is logged, for those who print it elsewhere.
+func Text(format string, args ...any) string {
+	if len(args) == 0 {
+		return format
+	}
+	return systemText(fmt.Sprintf(format, args...), args)
 }
 
 // systemText gives the reasons of the operating system in text the form that log

@@ -77,7 +77,9 @@ func (e *Entry) SetOption(name, value string) {
 	if strings.ContainsAny(value, blanks+"{}") {
 		text = "{ " + name + " = " + value + " }"
 	}
-	e.RemoveOption(name)
+	if e.replaceOption(name, text) {
+		return
+	}
 	at := 0
 	for at < len(e.RawArgs) && strings.HasPrefix(e.RawArgs[at], "-") {
 		if e.RawArgs[at] == "-o" {
@@ -89,6 +91,24 @@ func (e *Entry) SetOption(name, value string) {
 	args := append([]string{}, e.RawArgs[:at]...)
 	args = append(args, "-o", text)
 	e.setArgs(append(args, e.RawArgs[at:]...))
+}
+
+// replaceOption changes a setting in its place, if there is exactly one.
+func (e *Entry) replaceOption(name, text string) bool {
+	var found []Option
+	for _, o := range e.Options() {
+		if o.Name == name {
+			found = append(found, o)
+		}
+	}
+	if len(found) != 1 {
+		e.RemoveOption(name)
+		return false
+	}
+	args := append([]string{}, e.RawArgs[:found[0].first]...)
+	args = append(args, "-o", text)
+	e.setArgs(append(args, e.RawArgs[found[0].last+1:]...))
+	return true
 }
 
 // RemoveOption removes all settings of a parameter, and reports whether there
