@@ -48,6 +48,7 @@ var chance = rules(
 	`(127\.0\.0\.\d)\]?:\d{5}\b`, `$1:PORT`,
 	`version 3\.\d+[-.\w]*`, `version VERSION`,
 	`pid \d+`, `pid PID`,
+	`\(cannot be sent\)\n`, ``,
 )
 
 var idPattern = regexp.MustCompile(`\b[0-9A-F]{7,14}\b`)
