@@ -16,10 +16,10 @@ func (s *session) bdatCommand(args string) reply {
 	}
 	size, last, valid := parseBdat(args)
 	if !valid {
-		s.warnBdat("malformed BDAT command syntax from %s: BDAT %.100s", s.nameAddr(), args)
+		s.warnBdat("malformed BDAT command syntax from %s: %.100s", s.nameAddr(), strings.TrimSpace("BDAT "+args))
 		return reply{text: "521 5.5.4 Syntax: BDAT count [LAST]", bad: true, trouble: "protocol", hangup: true}
 	}
-	early, refusing := s.bdatRefusal(size)
+	early, refusing := s.bdatRefusal(size, last)
 	if err := s.readChunk(size, refusing); err != nil {
 		received := s.soFar()
 		s.abort()
@@ -31,13 +31,14 @@ func (s *session) bdatCommand(args string) reply {
 	}
 	if last {
 		c := s.mail.bdat
+		c.end()
 		return s.finishMessage(c, fmt.Sprintf("%d bytes ", c.bytes))
 	}
 	return ok(fmt.Sprintf("250 2.0.0 Ok: %d bytes", size))
 }
 
 // bdatRefusal is the reply to a chunk that is thrown away.
-func (s *session) bdatRefusal(size int64) (r reply, refusing bool) {
+func (s *session) bdatRefusal(size int64, last bool) (r reply, refusing bool) {
 	m := s.mail
 	switch {
 	case s.skipping:
@@ -46,6 +47,10 @@ func (s *session) bdatRefusal(size int64) (r reply, refusing bool) {
 		return refuse("protocol", "503 5.5.1 Error: need RCPT command"), true
 	case m.recipients == 0:
 		return refuse("protocol", "554 5.5.1 Error: no valid recipients"), true
+	case size == 0 && !last:
+		s.warnBdat("null BDAT request from %s", s.nameAddr())
+		s.abort()
+		return refuse("protocol", "551 5.7.1 Null BDAT request"), true
 	case conf.MessageSizeLimit > 0 && size > conf.MessageSizeLimit-s.soFar():
 		s.warnBdat("BDAT request from %s exceeds message size limit", s.nameAddr())
 		s.abort()

@@ -117,5 +117,6 @@ func (c *content) end() {
 	if len(c.held) > 0 || c.partial {
 		c.piece(c.held, true)
 		c.held = nil
+		c.bytes += 2
 	}
 }

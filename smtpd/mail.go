@@ -57,7 +57,8 @@ func (s *session) mailCommand(args string) reply {
 	if !valid {
 		return refuse("protocol", "501 5.5.4 Syntax: MAIL FROM:<address>")
 	}
-	sender, valid := pathRule{empty: true, strict: conf.StrictEnvelopes, dash: conf.AllowMinUser}.parsePath(request.path)
+	rule := pathRule{empty: true, strict: conf.StrictEnvelopes, dash: conf.AllowMinUser, utf8: asksUTF8(request.params)}
+	sender, valid := rule.parsePath(request.path)
 	if !s.charactersAllowed(request.path, request.params) {
 		return refuse("protocol", undeclared)
 	}
@@ -76,7 +77,7 @@ func (s *session) mailCommand(args string) reply {
 
 // illegal logs an address that is none.
 func (s *session) illegal(command, path string) {
-	if strings.HasPrefix(path, "<") && !strings.HasSuffix(path, ">") {
+	if strings.HasPrefix(path, "<") && !strings.Contains(path, ">") {
 		return // not even a path
 	}
 	msg.Warn("Illegal address syntax from %s in %s command: %s", s.nameAddr(), command, path)
@@ -92,12 +93,16 @@ func (s *session) charactersAllowed(addr string, params []string) bool {
 	if !conf.StrictSMTPUTF8 || !conf.Address.SMTPUTF8Enable || isASCII(addr) {
 		return true
 	}
+	return asksUTF8(params) || s.mail != nil && s.mail.utf8
+}
+
+func asksUTF8(params []string) bool {
 	for _, p := range params {
 		if strings.EqualFold(p, "SMTPUTF8") {
 			return true
 		}
 	}
-	return s.mail != nil && s.mail.utf8
+	return false
 }
 
 func isASCII(s string) bool {
@@ -147,12 +152,15 @@ func (s *session) mailParameter(m *transaction, p string) reply {
 			return ok("")
 		}
 	case "SIZE":
+		if !hasValue {
+			break
+		}
 		n, err := strconv.ParseInt(value, 10, 64)
-		if hasValue && err == nil && n >= 0 && value[0] != '+' {
+		if err == nil && n >= 0 && value[0] != '+' {
 			m.size = n
 			return ok("")
 		}
-		if hasValue && allDigits(value) {
+		if allDigits(value) {
 			return refuse("policy", "552 5.3.4 Message size exceeds file system imposed limit")
 		}
 		return refuse("protocol", "501 5.5.4 Bad message size syntax")
@@ -202,7 +210,7 @@ func (s *session) mailVerp(m *transaction, value string, hasValue bool) reply {
 	case !hasValue:
 		value = conf.VerpDelimiters
 	case len(value) != 2 || strings.Trim(value, conf.VerpFilter) != "":
-		return refuse("protocol", "501 5.5.4 bad VERP delimiter specification")
+		return refuse("protocol", "501 5.5.4 Error: XVERP needs two characters from "+conf.VerpFilter)
 	}
 	m.verp = value
 	return ok("")

@@ -35,10 +35,10 @@ func parseRequest(args, keyword string) (r request, ok bool) {
 	return r, true
 }
 
-// pathLength finds the end of a path: the bracket that closes it, or white
-// space. Neither counts inside of quotes.
+// pathLength finds the end of a path: white space outside of brackets and
+// quotes.
 func pathLength(s string) int {
-	quoted := false
+	quoted, open := false, s[0] == '<'
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '\\' && i+1 < len(s):
@@ -46,9 +46,9 @@ func pathLength(s string) int {
 		case c == '"':
 			quoted = !quoted
 		case quoted:
-		case c == '>' && s[0] == '<':
-			return i + 1
-		case s[0] != '<' && (c == ' ' || c == '\t'):
+		case c == '>':
+			open = false
+		case !open && (c == ' ' || c == '\t'):
 			return i
 		}
 	}
@@ -60,6 +60,7 @@ type pathRule struct {
 	empty  bool // <> too
 	strict bool // brackets are needed: strict_rfc821_envelopes
 	dash   bool // the local part may begin with -: allow_min_user
+	utf8   bool // the client has asked for SMTPUTF8
 }
 
 // parsePath returns the address in a path in its internal form, without
@@ -67,13 +68,18 @@ type pathRule struct {
 func (rule pathRule) parsePath(path string) (internal string, ok bool) {
 	inner := path
 	bracket := strings.HasPrefix(path, "<")
-	if bracket != strings.HasSuffix(path, ">") || bracket && len(path) < 2 {
+	switch {
+	case bracket && (len(path) < 2 || !strings.HasSuffix(path, ">")):
 		return "", false
-	}
-	if bracket {
+	case bracket:
 		inner = text.Trim(path[1 : len(path)-1])
-	} else if rule.strict {
+	case rule.strict:
 		return "", false
+	default:
+		inner = strings.TrimSuffix(path, ">")
+	}
+	if !rule.strict {
+		inner = withoutComments(inner)
 	}
 	if inner == "" {
 		return "", rule.empty && bracket
@@ -88,10 +94,37 @@ func (rule pathRule) parsePath(path string) (internal string, ok bool) {
 		return "", false
 	case !hasDomain:
 		return local, local != ""
-	case !validDomain(domain):
+	case !validDomain(domain), !rule.utf8 && !isASCII(domain):
 		return "", false
 	}
 	return local + "@" + domain, true
+}
+
+// withoutComments drops what stands in parentheses.
+func withoutComments(s string) string {
+	var b strings.Builder
+	depth, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && i+1 < len(s):
+			if i++; depth == 0 {
+				b.WriteString(s[i-1 : i+1])
+			}
+			continue
+		case c == '"' && depth == 0:
+			quoted = !quoted
+		case c == '(' && !quoted:
+			depth++
+		}
+		if depth == 0 {
+			b.WriteByte(c)
+		}
+		if c == ')' && depth > 0 && !quoted {
+			depth--
+		}
+	}
+	return b.String()
 }
 
 // withoutRoute drops a source route, "@a.example,@b.example:".
@@ -129,7 +162,7 @@ func parseMailbox(s string, strict bool) (local, domain string, hasDomain, ok bo
 				return "", "", false, false
 			}
 		case c == '@':
-			if strict && at >= 0 {
+			if at >= 0 && (strict || at == i-1) {
 				return "", "", false, false
 			}
 			at = i

@@ -7,7 +7,7 @@ import (
 
 // S6.6: the forms that stock Postfix takes, and those that it refuses.
 func TestParsePath(t *testing.T) {
-	rule := pathRule{}
+	rule := pathRule{utf8: true}
 	for in, want := range map[string]string{
 		"<joe@example.com>":            "joe@example.com",
 		"joe@example.com":              "joe@example.com",
@@ -29,7 +29,10 @@ func TestParsePath(t *testing.T) {
 		"<joe@a_b.example>":            "joe@a_b.example",
 		"<>":                           "!",
 		"<joe@example.com":             "!",
-		"joe@example.com>":             "!",
+		"joe@example.com>":             "joe@example.com",
+		"<joe@example.com>x":           "!",
+		"<(a)joe(b)@example.com>":      "joe@example.com",
+		"<joe@@example.com>":           "!",
 		"<a b>":                        "!",
 		"<joe@>":                       "!",
 		"<joe@bad..domain>":            "!",
@@ -56,7 +59,7 @@ func TestParsePath(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	if got, ok := (pathRule{empty: true}).parsePath("<>"); got != "" || !ok {
+	if got, ok := (pathRule{empty: true, utf8: true}).parsePath("<>"); got != "" || !ok {
 		t.Errorf("the null sender: %q %v", got, ok)
 	}
 	if _, ok := (pathRule{strict: true}).parsePath("joe@example.com"); ok { // S4.3.5

@@ -32,7 +32,7 @@ func (s *session) rcptCommand(args string) reply {
 		return refuse("protocol", "501 5.5.4 Syntax: RCPT TO:<address>")
 	}
 	to := recipient{command: "RCPT " + args}
-	to.address, valid = pathRule{strict: conf.StrictEnvelopes, dash: conf.AllowMinUser}.parsePath(request.path)
+	to.address, valid = pathRule{strict: conf.StrictEnvelopes, dash: conf.AllowMinUser, utf8: m.utf8}.parsePath(request.path)
 	if !s.charactersAllowed(request.path, nil) {
 		return refuse("protocol", undeclared)
 	}

@@ -32,6 +32,7 @@ type session struct {
 	sasl     access.SASL
 	mask     ehloMask // keywords that this client does not get
 	mail     *transaction
+	forwards bool       // the client may use XFORWARD, whoever it becomes
 	forward  *forwarded // by XFORWARD
 	earlier  access.Earlier
 	denied   *access.Refusal // the client was refused at its connection
@@ -65,6 +66,7 @@ func (s *session) serve() {
 		msg.Info("connect from %s", s.nameAddr())
 	}
 	if !s.alone {
+		s.forwards = s.inList(s.xforwardHosts, "smtpd_authorized_xforward_hosts")
 		s.checker.Begin()
 	}
 	err := s.conversation()
@@ -192,6 +194,7 @@ func (s *session) obey(line string) {
 		s.nonsense("500 5.5.2 Error: bad UTF-8 syntax")
 		return
 	}
+	line, _, _ = strings.Cut(line, "\x00")
 	word, args, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
 	if i := strings.IndexByte(word, '\t'); i >= 0 {
 		args = strings.TrimPrefix(line[strings.Index(line, word)+i:], "\t")

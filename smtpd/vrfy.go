@@ -19,9 +19,9 @@ func (s *session) vrfyCommand(args string) reply {
 	if i := strings.LastIndexAny(args, " \t"); i >= 0 && strings.EqualFold(args[i+1:], "SMTPUTF8") && s.vrfyOption() != "" {
 		path, utf8 = strings.TrimRight(args[:i], " \t"), true
 	}
-	addr, valid := pathRule{dash: conf.AllowMinUser}.parsePath(path)
+	addr, valid := pathRule{dash: conf.AllowMinUser, utf8: utf8}.parsePath(withoutName(path))
 	if !utf8 && !s.charactersAllowed(path, nil) {
-		return refuse("protocol", "550"+undeclared[3:])
+		return refuse("protocol", undeclared)
 	}
 	if !valid {
 		s.illegal("VRFY", path)
@@ -33,6 +33,14 @@ func (s *session) vrfyCommand(args string) reply {
 		}
 	}
 	return ok("252 2.0.0 " + path)
+}
+
+// withoutName drops a name in front of an address in brackets.
+func withoutName(path string) string {
+	if i := strings.LastIndexByte(path, '<'); i > 0 && strings.HasSuffix(path, ">") {
+		return path[i:]
+	}
+	return path
 }
 
 // vrfyOption is part of the syntax when UTF-8 is supported.
@@ -50,11 +58,9 @@ func (s *session) checkVrfy(addr string) *access.Refusal {
 	defer func() { s.asked = nil }()
 	facts := s.facts()
 	facts.Recipient, facts.Transaction = &addr, &access.Transaction{}
-	if s.mail == nil {
-		return s.checker.CheckRecipient(facts)
-	}
-	s.mail.recipient = &addr
-	defer func() { s.mail.recipient = nil }()
+	m := s.mail
+	s.mail = nil // the log does not name its sender
+	defer func() { s.mail = m }()
 	return s.checker.CheckRecipient(facts)
 }
 

@@ -21,7 +21,7 @@ func (s *session) mayXclient() bool {
 }
 
 func (s *session) mayXforward() bool {
-	return !s.alone && s.inList(s.xforwardHosts, "smtpd_authorized_xforward_hosts")
+	return s.forwards
 }
 
 // An attribute is NAME=value of XCLIENT or XFORWARD.

@@ -189,7 +189,11 @@ func (w *walk) unlisted(address, class string, status dsn.Status) answer {
 	if strings.EqualFold(address, w.svc.Address.DoubleBounceSender+"@"+w.svc.Mail.Hostname) {
 		return dunno
 	}
-	changed, err := w.changed(address, class == classSender)
+	resolved := reply.Recipient
+	if resolved == "" {
+		resolved = address
+	}
+	changed, err := w.changed(resolved, class == classSender)
 	switch {
 	case err != nil:
 		return w.lookupFailed(address)
@@ -206,7 +210,7 @@ func (w *walk) unlisted(address, class string, status dsn.Status) answer {
 		if d.maps != "" && w.maps[d.maps] == nil {
 			return dunno
 		}
-		known, err := w.inTable(d.maps, address)
+		known, err := w.inTable(d.maps, resolved)
 		switch {
 		case err != nil:
 			return w.lookupFailed(address)

@@ -97,7 +97,7 @@ func ParseNotify(text string) (Notify, bool) {
 				bit = known.bit
 			}
 		}
-		if bit == 0 || n&bit != 0 {
+		if bit == 0 {
 			return 0, false
 		}
 		n |= bit

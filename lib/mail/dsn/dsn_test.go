@@ -20,7 +20,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestNotify(t *testing.T) {
-	for text, want := range map[string]Notify{"NEVER": 1, "success,FAILURE": 6, "SUCCESS,FAILURE,DELAY": 14, "NEVER,DELAY": -1, "x": -1, "": -1, "DELAY,DELAY": -1} {
+	for text, want := range map[string]Notify{"NEVER": 1, "success,FAILURE": 6, "SUCCESS,FAILURE,DELAY": 14, "NEVER,DELAY": -1, "x": -1, "": -1, "DELAY,DELAY": 8} {
 		n, ok := ParseNotify(text)
 		if ok != (want >= 0) || ok && n != want {
 			t.Errorf("%q: %d %v", text, n, ok)
