@@ -185,8 +185,8 @@ func TestEditErrors(t *testing.T) {
 	dir := folder(t)
 	for _, test := range []struct{ args, want string }{
 		{"-e", "requires name=value"}, {"-e foo", "missing '='"}, {"=x", "missing attribute name"}, {"-X", "requires name"},
-		{"-X a=b", "takes names"}, {"-dn", "specify one of"}, {"-M -n", "do not specify -n"}, {"-Q", "invalid option -Q"},
-		{"-o", "requires an argument"}, {"-F smtp/inet/chroot=q", `field "chroot" is "q": write y, n or -`},
+		{"-X a=b", "specify one of -e -X"}, {"-dn", "specify one of"}, {"-M -n", "do not specify -n"}, {"-Q", "usage:"},
+		{"-o", "usage:"}, {"-F smtp/inet/chroot=q", `field "chroot" is "q": write y, n or -`},
 		{"-F smtp/inet/nosuch=q", "invalid service attribute"}, {"-M smtp=x", "requires service_name/type"},
 		{"-Me a/unix=b", "is missing"}, {"-PX smtp", "require"}, {"-T x", "unknown mode"}, {"-C x", "unknown -C"}, {"-o x soft_bounce", "missing '='"},
 	} {

@@ -172,8 +172,9 @@ func TestEdit(t *testing.T) {
 	d.Replace("new", "unix", entry)
 	want := `# comment
 # inside
-smtp       inet  n       -       n       -       -       smtpd -v
+smtp       inet  n       -       n       -       -       smtpd
     -o smtpd_x=new
+    -v
     -o { spaced = a b }
 
 #tlsmgr    unix  -       -       -       1000?   1       tlsmgr
