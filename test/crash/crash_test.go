@@ -54,7 +54,7 @@ func TestKill(t *testing.T) {
 	t.Logf("seed %d: go test ./test/crash -seed %d", *seed, *seed)
 	k := &killer{random: rand.New(rand.NewPCG(*seed, 1)), stop: make(chan bool), kills: map[string]int{}}
 	relay, err := sink.Start("tcp", "127.0.0.1:2525", sink.Options{Keywords: []string{"PIPELINING", "SIZE", "8BITMIME"},
-		Rules: map[string][]string{"RCPT": moods(rand.New(rand.NewPCG(*seed, 2)))}})
+		Rules: map[string][]string{"RCPT": moods(rand.New(rand.NewPCG(*seed, 2))), "RCPT nobody@error.example": {"550 5.1.1 no such user"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func moods(random *rand.Rand) []string {
 
 func install(t *testing.T) *machine.System {
 	s := machine.Install(t, "myhostname=mail.example.com", "mydestination=example.com", "myorigin=example.com",
-		"transport_maps=inline:{{ann@example.com=local:},{relay.example=smtp:[127.0.0.1]:2525},{discard.example=discard:},{error.example=error:5.1.1 no such user}}",
+		"transport_maps=inline:{{ann@example.com=local:},{relay.example=smtp:[127.0.0.1]:2525},{discard.example=discard:},{error.example=smtp:[127.0.0.1]:2525}}",
 		"mail_spool_directory=/var/mail", "mailbox_command_maps=", "alias_maps=",
 		// What waits for minutes after trouble waits for a second.
 		"service_throttle_time=1s", "transport_retry_time=1s", "minimal_backoff_time=1s", "maximal_backoff_time=1s", "queue_run_delay=1s",
