@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
@@ -61,10 +62,8 @@ func (r *resolver) resolve(sender, recipient string) rewrite.ResolveReply {
 		return again(err, recipient)
 	}
 	reply := rewrite.ResolveReply{Recipient: join(local, domain), Flags: classFlags[class]}
-	if class != domains.Local {
-		if _, routed := inside(local); routed {
-			reply.Flags |= rewrite.FlagRouted
-		}
+	if hasRoute(local) {
+		reply.Flags |= rewrite.FlagRouted
 	}
 	if domain == "" || !conf.AllowMinUser && strings.HasPrefix(reply.Recipient, "-") || !validDomain(domain) {
 		reply.Flags |= rewrite.FlagError
@@ -87,35 +86,47 @@ func (r *resolver) final(recipient string) (local, domain string, class domains.
 	if recipient == "" {
 		recipient = conf.Address.EmptyAddressRecipient
 	}
+	saved := conf.MyHostname // the last domain that was taken off
 	for range routeLimit {
 		var ok bool
 		if local, domain, ok = address.Split(recipient); !ok {
-			local, domain = recipient, conf.MyHostname
+			local = recipient
 		}
-		domain = r.plain(domain)
-		if local == "" && domain != "" {
+		named := ok && (domain != "" || !conf.ResolveNullDomain)
+		if named {
+			domain = r.plain(domain)
+			if class, err = r.domains.Class(domain); err != nil || class != domains.Local {
+				return
+			}
+			saved = domain
+		}
+		if local == "" {
 			local = conf.Address.EmptyAddressRecipient
 		}
-		if class, err = r.domains.Class(domain); err != nil || class != domains.Local {
-			return
-		}
 		next, routed := inside(local)
-		if !routed || next == recipient {
-			return
+		if routed && next != recipient {
+			recipient = next
+			continue
 		}
-		recipient = next
+		if !named {
+			domain = saved
+			class, err = r.domains.Class(domain)
+		}
+		return
 	}
 	return
 }
 
 // plain is the form of a domain that is looked up.
 func (r *resolver) plain(domain string) string {
-	domain = strings.TrimSuffix(domain, ".")
-	if domain == "" && conf.ResolveNullDomain {
-		return conf.MyHostname
+	if !strings.HasSuffix(domain, "..") {
+		domain = strings.TrimSuffix(domain, ".")
 	}
 	if conf.ResolveNumericDomain {
-		if _, err := netip.ParseAddr(domain); err == nil {
+		switch addr, err := netip.ParseAddr(domain); {
+		case err == nil && addr.Is6():
+			return "[IPv6:" + domain + "]"
+		case err == nil:
 			return "[" + domain + "]"
 		}
 	}
@@ -135,7 +146,7 @@ func validDomain(domain string) bool {
 		_, ok := domains.Literal(domain)
 		return ok
 	}
-	if _, err := netip.ParseAddr(domain); err == nil || len(domain) > 255 {
+	if _, err := netip.ParseAddr(domain); err == nil || len(domain) > 255 || !utf8.ValidString(domain) {
 		return false
 	}
 	for label := range strings.SplitSeq(domain, ".") {

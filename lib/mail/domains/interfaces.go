@@ -135,7 +135,7 @@ func Literal(domain string) (netip.Addr, bool) {
 		text = text[len(tag):]
 	}
 	addr, err := netip.ParseAddr(text)
-	if err != nil || addr.Zone() != "" || six && !addr.Is6() {
+	if err != nil || addr.Zone() != "" || six != addr.Is6() {
 		return netip.Addr{}, false
 	}
 	return addr.Unmap(), true
