@@ -76,15 +76,15 @@ func Files(names string) (string, error) {
 	if len(list) == 0 {
 		return "", errors.New("empty pathname list: " + names)
 	}
-	for _, name := range list {
+	for i, name := range list {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return "", err
 		}
-		all.Write(data)
-		if len(data) > 0 && data[len(data)-1] != '\n' {
+		if i > 0 {
 			all.WriteByte('\n')
 		}
+		all.Write(data)
 	}
 	return base64.StdEncoding.EncodeToString([]byte(all.String())), nil
 }

@@ -118,6 +118,6 @@ func TestLater(t *testing.T) {
 func TestSourceIsFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	os.WriteFile(name, []byte("line"), 0o600)
-	want(t, open(t, "inline:{a="+name+"}", table.SourceIsFile), "a", "line\n", true)
-	want(t, open(t, "static:"+name, table.SourceIsFile), "a", "line\n", true)
+	want(t, open(t, "inline:{a="+name+"}", table.SourceIsFile), "a", "line", true)
+	want(t, open(t, "static:"+name, table.SourceIsFile), "a", "line", true)
 }
