@@ -4,7 +4,7 @@
 # later stages. On Debian it installs what the tests need from others.
 #
 #   ./test.sh                            everything
-#   ./test.sh unit|endtoend|tools|interop|crash ...  only these parts; unit needs nobody
+#   ./test.sh unit|endtoend|sites|tools|interop|crash ...  only these parts; unit needs nobody
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")"
 PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
@@ -84,13 +84,13 @@ stage_ours() {
 # suite PART: the packages of a folder below test/.
 suite() { go list ./test/"$1"/... 2>/dev/null; }
 
-parts=${*:-unit endtoend tools interop crash}
+parts=${*:-unit endtoend sites tools interop crash}
 
 unit() {
 	local others=()
 	stage "gofmt" bash -c "$(declare -f form); form"
 	stage "go vet" go vet ./...
-	mapfile -t others < <(go list ./... | grep -v -E '^postrider/test/(endtoend|tools|interop|crash|load)')
+	mapfile -t others < <(go list ./... | grep -v -E '^postrider/test/(endtoend|tools|interop|crash|sites|load)')
 	stage "unit tests and fences" go test "${others[@]}"
 }
 
@@ -114,7 +114,7 @@ for part in $parts; do
 		unit
 		continue
 		;;
-	endtoend | tools | interop | crash) ;;
+	endtoend | sites | tools | interop | crash) ;;
 	*) echo "test.sh: no such part: $part" >&2; exit 2 ;;
 	esac
 	[ -n "$prepared" ] || machines

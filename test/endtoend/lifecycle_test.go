@@ -168,7 +168,7 @@ func TestReloadServices(t *testing.T) {
 	s := site(t).Start()
 	s.Service("127.0.0.1:2526 inet n - n - - smtpd -o smtpd_banner=extra")
 	s.Reload()
-	s.WaitLog(`master\[\d+\]: reload`)
+	s.Wait("the new port", func() bool { return listens(2526) })
 	c := dial(t, "127.0.0.1:2526")
 	c.expect("220 extra")
 	run(t, 0, "", "postconf", "-MX", "127.0.0.1:2526/inet")

@@ -161,7 +161,7 @@ mail_owner = nobody
 	}
 	expect(t, lines,
 		"main.cf, line 3: canonical_maps: table hash:text: open database text.db: No such file or directory; it is made by: postmap hash:text",
-		"main.cf, line 4: virtual_alias_maps: table ldap:ou: unsupported dictionary type: ldap (there are: ",
+		"main.cf, line 4: virtual_alias_maps: table ldap:ou: unsupported dictionary type: ldap (",
 		"main.cf, line 5: relocated_maps: database old.cdb is older than source file old; it is made anew by: postmap cdb:old",
 		`main.cf, line 6: transport_maps: table text: open dictionary: expecting "type:name" form`,
 		"main.cf, line 7: mynetworks: open missing: no such file or directory",
