@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"postrider/lib/base/match"
 	"postrider/lib/base/msg"
@@ -173,8 +174,10 @@ func (sv *service) openRewriteClients(ours *domains.Domains) error {
 			test = func(s *session) bool { return s.sasl.User != "" }
 		case word == "permit_tls_all_clientcerts", word == "permit_tls_clientcerts":
 			continue
-		case word == "check_address_map" && i+1 < len(words):
-			i++
+		case word == "check_address_map" && i+1 < len(words), strings.Contains(word, ":"):
+			if word == "check_address_map" {
+				i++
+			}
 			t, err := table.OpenLater(words[i], table.FoldKey)
 			if err != nil {
 				return fmt.Errorf("parameter local_header_rewrite_clients: %w", err)

@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"postrider/lib/base/text"
@@ -79,7 +80,7 @@ func Read(path string) ([]Entry, error) {
 
 // ReadFile is Read with warnings.
 func ReadFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would make us wait
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"postrider/lib/base/text"
 )
@@ -21,7 +22,7 @@ const maxFile = 16 << 20
 func Read(dir string) (*Settings, error) {
 	s := New(dir)
 	name := filepath.Join(dir, "main.cf")
-	file, err := os.Open(name)
+	file, err := open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func Read(dir string) (*Settings, error) {
 			before.Size() == after.Size() && before.ModTime().Equal(after.ModTime()) {
 			return s, nil
 		}
-		again, err := os.Open(name)
+		again, err := open(name)
 		if err != nil {
 			return nil, err
 		}
@@ -51,6 +52,12 @@ func Read(dir string) (*Settings, error) {
 		file, s = again, New(dir)
 	}
 	return nil, fmt.Errorf("%s: the file changes all the time", name)
+}
+
+// open opens a file that may be something else, such as a pipe, without waiting for
+// somebody to write into it.
+func open(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // checkFile refuses what cannot be a main.cf file.
