@@ -203,7 +203,10 @@ give() {
 # ours PATH: whether a file came from here.
 ours() {
 	if [ -L "$1" ]; then
-		case $(readlink "$1") in smtp | "${VALUE[sendmail_path]}") return 0 ;; esac
+		case $(readlink "$1") in
+		smtp | smtp.8 | sendmail.1 | "${VALUE[sendmail_path]}") return 0 ;;
+		postconf) [[ $1 == */completions/* ]] && return 0 ;;
+		esac
 		return 1
 	fi
 	case $1 in
@@ -234,8 +237,9 @@ source_of() {
 	case $1 in
 	*/postfix-files) say conf/files ;;
 	"${VALUE[daemon_directory]}"/*) say "conf/${1#"${VALUE[daemon_directory]}/"}" ;;
-	*.[158]) say "docs/man/${1##*/}" ;;
+	*.[158]) say "docs/man/man${1##*.}/${1##*/}" ;;
 	/etc/init.d/*) say conf/postfix.init ;;
+	*/bash-completion/*) say conf/completion/postrider ;;
 	*) say "conf/${1##*/}" ;;
 	esac
 }
@@ -246,6 +250,7 @@ wanted() {
 	case $1 in
 	/etc/systemd/*) [ -d /etc/systemd/system ] ;;
 	/etc/init.d/*) [ -d /etc/init.d ] ;;
+	*/bash-completion/*) [ -d "${1%/*}" ] ;;
 	esac
 }
 
