@@ -102,7 +102,7 @@ func main() {
 		err = m.adopt(p)
 	}
 	if err != nil {
-		fatalLines(err)
+		msg.Fatal("%v", err)
 	}
 	if err := os.Chdir(conf.QueueDirectory); err != nil {
 		msg.Fatal("%v", err)
@@ -112,7 +112,7 @@ func main() {
 	}
 	specs, err := m.read(p)
 	if err != nil {
-		fatalLines(err)
+		msg.Fatal("%v", err)
 	}
 	begin(m, specs)
 	m.run()

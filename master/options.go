@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"postrider/lib/base/msg"
@@ -88,14 +87,4 @@ func checkOptions(o *options) error {
 		return errors.New("the -i option cannot be used with -D, -d, or -w")
 	}
 	return nil
-}
-
-// fatalLines ends the program with an error of several lines.
-func fatalLines(err error) {
-	lines := strings.Split(err.Error(), "\n")
-	last := len(lines) - 1
-	for _, line := range lines[:last] {
-		msg.Error("%s", line)
-	}
-	msg.Fatal("%s", lines[last])
 }

@@ -239,3 +239,37 @@ func noTrace(t *testing.T, args []string, said string) {
 }
 
 func shortened(s string) string { return s[:min(len(s), 2000)] }
+
+// A main.cf that only root may read: users cannot send mail, are told why, and
+// "postfix check" says so before.
+func TestUnreadable(t *testing.T) {
+	s := machine.Install(t)
+	uid := s.User("ann")
+	path := machine.Config + "/main.cf"
+	os.Chmod(path, 0o600)
+	defer os.Chmod(path, 0o644)
+	want(t, run(t, "postfix", "check"), path+" cannot be read by all users, who then cannot send mail: mode of "+path)
+	for _, args := range [][]string{{"sendmail", "ann"}, {"sendmail", "-bs"}, {"mailq"}, {"postqueue", "-p"}, {"postdrop"}, {"postconf", "-n"}, {"postlog", "text"}} {
+		out, status := machine.RunAs(uid, "Subject: x\n\nx\n", args[0], args[1:]...)
+		if status == 0 && args[0] != "postlog" || !strings.Contains(out, "open "+path+": Permission denied") {
+			t.Errorf("%v: status %d\n%s", args, status, out)
+		}
+		noTrace(t, args, out)
+	}
+}
+
+// "postfix start" looks at the whole configuration in no time.
+func TestCheckIsQuick(t *testing.T) {
+	machine.Install(t)
+	run(t, "newaliases")
+	best := time.Hour
+	for range 5 {
+		begin := time.Now()
+		run(t, "postfix", "check")
+		best = min(best, time.Since(begin))
+	}
+	t.Logf("postfix check: %s", best)
+	if best > time.Second {
+		t.Errorf("postfix check takes %s", best)
+	}
+}
