@@ -27,6 +27,9 @@ func (m *message) recipient(internal string) {
 	r := m.pending
 	m.pending = recipient{}
 	standard := m.standard(internal)
+	if internal == "" {
+		standard = m.standard(conf.Address.EmptyAddressRecipient)
+	}
 	r.address = m.mapRecipient(standard)
 	if r.original == "" {
 		r.original = internal

@@ -193,7 +193,11 @@ func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.O
 		if addrs, err = r.resolver.Native(name, r.family); err == nil {
 			return targets(name, addrs), nil
 		}
-		why = worse(why, failure(hostStatus[dns.KindOf(err)], "unable to look up host %s: %v", name, err))
+		status := hostStatus[dns.KindOf(err)]
+		if status == "4.4.3" { // no name server is to blame
+			status = "4.4.4"
+		}
+		why = worse(why, failure(status, "unable to look up host %s: %v", name, err))
 	}
 	return nil, why
 }

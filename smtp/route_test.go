@@ -147,7 +147,7 @@ func TestRouteWithoutDNS(t *testing.T) {
 		"hosted.example.com": "hosted.example.com[192.0.2.50]:25",
 		"single":             "single[192.0.2.4]:25",
 		"[unknown.example]":  "5.4.4 unable to look up host unknown.example: Name or service not known",
-		"[servfail.example]": "4.4.3 unable to look up host servfail.example: Temporary failure in name resolution",
+		"[servfail.example]": "4.4.4 unable to look up host servfail.example: Temporary failure in name resolution",
 	} {
 		if got := route(t, r, nexthop); got != want {
 			t.Errorf("%s: got %s", nexthop, got)

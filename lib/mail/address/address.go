@@ -21,9 +21,17 @@ func Domain(addr string) string {
 }
 
 // Quote returns the external form of an address in internal form. Only the
-// local part may need quotes.
+// local part may need quotes. A source route stays as it is.
 func Quote(internal string) string {
 	local, domain, ok := Split(internal)
+	if strings.HasPrefix(internal, "@") {
+		if route, rest, found := strings.Cut(internal, ":"); found && !strings.Contains(route, "[") {
+			return route + ":" + Quote(rest)
+		}
+	}
+	if local == "" && domain != "" {
+		return `""@` + domain
+	}
 	if dotString(local) {
 		return internal
 	}
