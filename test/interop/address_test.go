@@ -76,3 +76,44 @@ func ask(t *testing.T, s side, addresses, settings []string) (answers []string) 
 	}
 	return answers
 }
+
+// TestProbes: sendmail -bv reports the same about odd recipients.
+func TestProbes(t *testing.T) {
+	text, err := os.ReadFile("testdata/addresses.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	want, got := probe(t, stock, addresses), probe(t, ours, addresses)
+	same, differences := compareLines(want, got)
+	if len(differences) > 0 {
+		t.Errorf("(- stock, + ours):\n%s", report(differences))
+	}
+	t.Logf("%d lines about %d addresses are the same", same, len(addresses))
+}
+
+// probe returns what sendmail says about each address, and what is logged about
+// the probes.
+func probe(t *testing.T, s side, addresses []string) string {
+	t.Helper()
+	b := newBed(t, mix{base: s}, "relayhost=[127.0.0.1]:2525")
+	sinks := startSinks(t)
+	defer sinks.close()
+	b.start()
+	answers := ""
+	for _, address := range addresses {
+		if address == "@" {
+			continue // an error of different kinds
+		}
+		out, status := machine.Run("", "/mix/bin/sendmail", "-f", "bob", "-bv", "--", address)
+		answers += fmt.Sprintf("%s: %v %s\n", address, status == 0, strings.TrimPrefix(out, "sendmail: "))
+	}
+	b.settle()
+	b.stop()
+	for line := range strings.Lines(b.log()) {
+		if strings.Contains(line, "able (") && !strings.Contains(line, "(bad address syntax)") {
+			answers += line
+		}
+	}
+	return normal(answers, nil)
+}
