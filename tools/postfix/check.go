@@ -173,7 +173,7 @@ func (i *item) check() {
 func (i *item) checkFile(path string) {
 	info, err := os.Lstat(path)
 	switch {
-	case os.IsNotExist(err) && i.has("o"):
+	case os.IsNotExist(err) && (i.has("o") || i.dangles()):
 		return
 	case os.IsNotExist(err):
 		msg.Warn("missing: %s", path)
@@ -206,6 +206,16 @@ func (i *item) checkFile(path string) {
 	default:
 		msg.Warn("mode %s, should be %s: %s", octal(mode), octal(i.mode), path)
 	}
+}
+
+// dangles reports whether a link would lead nowhere, so that nobody misses it.
+func (i *item) dangles() bool {
+	goal := i.goal
+	if !filepath.IsAbs(goal) {
+		goal = filepath.Join(filepath.Dir(i.path), goal)
+	}
+	_, err := os.Stat(goal)
+	return i.kind == "l" && os.IsNotExist(err)
 }
 
 // checkTree reports files that belong to somebody else, and with modes those

@@ -23,6 +23,7 @@ type item struct {
 	group string
 	mode  fs.FileMode // permissions with setgid and sticky bits; for links 0
 	flags string
+	goal  string // of a link
 	line  int
 }
 
@@ -65,6 +66,7 @@ func parseItem(fields []string, expand func(string) string) (item, error) {
 	}
 	switch {
 	case i.kind == "l" && len(fields) == 3:
+		i.goal = fields[2]
 		return i, nil
 	case len(fields) != 6 || !strings.Contains("dpf", i.kind):
 		return i, fmt.Errorf("want path, type d, p or f, owner, group, mode, flags; or path, l, target")
