@@ -129,8 +129,8 @@ func TestFiles(t *testing.T) {
 	put(t, "one", "text")
 	put(t, "s", "a one one\nb none\n")
 	run(t, "", "warning: s, line 2: open none: No such file or directory: skipping this entry\n", 0, "-F", "s")
-	run(t, "", "dGV4dAp0ZXh0Cg==\n", 0, "-q", "a", "s")
-	run(t, "", "text\ntext\n\n", 0, "-F", "-q", "a", "s")
+	run(t, "", "dGV4dAp0ZXh0\n", 0, "-q", "a", "s")
+	run(t, "", "text\ntext\n", 0, "-F", "-q", "a", "s")
 }
 
 // The table has the owner of its source and may be read by whom the source may be
