@@ -201,7 +201,7 @@ func TestHostileMaster(t *testing.T) {
 // A running system whose main.cf becomes nonsense loses nothing: mail waits until
 // the file is right again.
 func TestHostileWhileRunning(t *testing.T) {
-	s := machine.Install(t, "queue_run_delay=1s", "minimal_backoff_time=1s", "transport_retry_time=1s")
+	s := machine.Install(t, "queue_run_delay=1s", "minimal_backoff_time=1s", "transport_retry_time=1s", "service_throttle_time=1s")
 	s.User("ann")
 	path := machine.Config + "/main.cf"
 	good := read(t, path)
