@@ -96,8 +96,12 @@ type message struct {
 // or behind the content when they came from headers; there is no need to look
 // behind it when the envelope had them all.
 func (m *message) read() error {
+	inside := false // content without a size in front, as in maildrop
 	for {
 		t, data, err := m.in.Next()
+		if err == io.EOF && inside {
+			return nil
+		}
 		if err == io.EOF {
 			return io.ErrUnexpectedEOF
 		}
@@ -119,7 +123,10 @@ func (m *message) read() error {
 		case record.Done, record.Canceled:
 			m.recipients++
 		case record.Message:
-			if m.sizes.DataOffset == 0 || m.recipients >= m.sizes.Recipients {
+			if inside = m.sizes.DataOffset == 0; inside {
+				continue
+			}
+			if m.recipients >= m.sizes.Recipients {
 				return nil
 			}
 			m.in.SeekTo(m.sizes.DataOffset + m.sizes.Span)
