@@ -136,7 +136,10 @@ func attach(t *testing.T, name, far, to, near string) {
 	if to != "" {
 		mine = []string{"-n", to}
 	}
-	at := func(ns []string, args ...string) { t.Helper(); run(t, "ip", append(append([]string{}, ns...), args...)...) }
+	at := func(ns []string, args ...string) {
+		t.Helper()
+		run(t, "ip", append(append([]string{}, ns...), args...)...)
+	}
 	here, there := name+"-in", name+"-out"
 	at(mine, "link", "add", here, "type", "veth", "peer", "name", there, "netns", name)
 	if to == "" {
