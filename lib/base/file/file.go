@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"postrider/lib/base/slack"
 )
 
 // An UnsafeError is a file that the careful open refuses, although the system
@@ -121,21 +123,29 @@ func Owner(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) 
 // Group returns the group of a file.
 func Group(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Gid) }
 
-// Tries says how often to try to get a lock, and how long to wait between two
-// tries: the parameters deliver_lock_attempts and deliver_lock_delay.
+// Tries says how long to try to get a lock: the parameters deliver_lock_attempts
+// and deliver_lock_delay. All attempts together take Attempts times Delay.
 type Tries struct {
-	Attempts int           // at least one is made
-	Delay    time.Duration // varies by up to half, so that rivals do not meet again
+	Attempts int
+	Delay    time.Duration // longest wait between two tries
 	Stale    time.Duration // age from which a dotlock is taken away; 0 means never
 }
 
-// each calls try until it succeeds, fails for good, or the attempts are used up.
+// firstNap is how long a mailbox is locked for one message, about.
+const firstNap = time.Millisecond
+
+// each calls try until it succeeds, fails for good, or the time is used up. The
+// first waits are short and grow, for most locks are held for an instant.
 func (t Tries) each(try func() (busy bool, err error)) error {
-	for attempt := 1; ; attempt++ {
+	nap := min(firstNap, t.Delay)
+	for left := time.Duration(t.Attempts-1) * t.Delay; ; {
 		busy, err := try()
-		if !busy || attempt >= t.Attempts {
+		if !busy || left <= 0 {
 			return err
 		}
-		time.Sleep(t.Delay/2 + rand.N(t.Delay+1))
+		pause := min(nap/2+rand.N(nap+1), left) // rivals do not meet again
+		slack.Sleep(pause)
+		left -= pause
+		nap = min(2*nap, t.Delay)
 	}
 }
