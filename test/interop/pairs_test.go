@@ -3,6 +3,8 @@ package interop
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,36 @@ func TestTraffic(t *testing.T) {
 	if text != "" {
 		t.Errorf("differences (- stock, + ours):\n%s", text)
 	}
+	compareReaders(t, left["log"], right["log"])
+}
+
+// TestJail: the same in the chroot jail that Debian uses.
+func TestJail(t *testing.T) {
+	left := newBed(t, mix{base: stock}).jail().traffic()
+	right := newBed(t, mix{base: ours}).jail().traffic()
+	same, text := compareEvidence(left, right)
+	t.Logf("%d lines are the same", same)
+	if text != "" {
+		t.Errorf("differences (- stock, + ours):\n%s", text)
+	}
+}
+
+// jail has most daemons run with the queue as their root directory.
+func (b *bed) jail() *bed {
+	original, err := os.ReadFile("testdata/master.cf")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(`(?m)^(\S+ +\S+ +\S+ +\S+ +)n( +\S+ +\S+ +(?:smtpd|pickup|cleanup|trivial-rewrite|bounce|flush|smtp|showq|error|discard|lmtp|anvil))$`)
+	text := pattern.ReplaceAllString(string(original), "${1}y$2")
+	if n := len(pattern.FindAllString(string(original), -1)); n < 12 {
+		b.t.Fatalf("%d services in the jail", n)
+	}
+	if err := os.WriteFile("/etc/postfix/master.cf", []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { os.WriteFile("/etc/postfix/master.cf", original, 0o644) })
+	return b
 }
 
 var base evidence

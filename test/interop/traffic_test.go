@@ -120,7 +120,12 @@ func (s sinks) close() {
 // traffic sends all letters through a new system and returns what came of it.
 func traffic(t testing.TB, m mix) evidence {
 	t.Helper()
-	b := newBed(t, m)
+	return newBed(t, m).traffic()
+}
+
+func (b *bed) traffic() evidence {
+	t := b.t
+	t.Helper()
 	s := startSinks(t)
 	defer s.close()
 	found := evidence{}
