@@ -222,7 +222,11 @@ func (m *message) addMissing() {
 	if !seen[resent+"date"] {
 		m.put(record.Text, prefix+"Date: "+date.Header(now))
 	}
-	if !seen[resent+"from"] {
+	switch {
+	case seen[resent+"from"]:
+	case m.sender == "": // a notice, from nobody in particular
+		m.put(record.Text, prefix+"From: MAILER-DAEMON")
+	default:
 		m.writeHeader([]byte(prefix + "From: " + m.fromHeader()))
 	}
 	if !seen["to"] && !seen["cc"] && !seen["bcc"] && !seen["resent-to"] && !seen["resent-cc"] && !seen["resent-bcc"] &&
@@ -233,11 +237,7 @@ func (m *message) addMissing() {
 
 // fromHeader is the value of a From: header for the envelope sender.
 func (m *message) fromHeader() string {
-	sender := m.sender
-	if sender == "" {
-		sender = m.standard(conf.Address.EmptyAddressRecipient)
-	}
-	from := address.Quote(maps.hide(sender, headerSender))
+	from := address.Quote(maps.hide(m.sender, headerSender))
 	switch {
 	case m.fullName == "":
 		return from

@@ -133,7 +133,43 @@ func (c *changer) everything(op byte) error {
 			return err
 		}
 	}
+	if op == 'd' && len(c.queues) == 0 {
+		return c.strays()
+	}
 	return nil
+}
+
+// strays removes logs without a message, such as those of messages that were
+// requeued, and so have another ID now.
+func (c *changer) strays() error {
+	for _, log := range logs {
+		ids, err := scan(log)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if c.exists(id) {
+				continue
+			}
+			if err := c.at.remove(log, id); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// exists reports whether there is a message with the ID, complete or not. It may
+// move while we look; the second round finds it.
+func (c *changer) exists(id string) bool {
+	for range 2 {
+		for _, name := range withMessages {
+			if _, err := c.at.stat(name, id); err == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func scan(name queue.Name) (ids []string, err error) {

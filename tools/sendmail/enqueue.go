@@ -205,7 +205,7 @@ func (c *copier) next(in *stream.Stream) bool {
 	if c.strip && (whole || !more) {
 		line = bytes.TrimSuffix(line, []byte{'\r'})
 	}
-	if c.dots && whole && !c.partial && len(line) == 1 && line[0] == '.' {
+	if c.dots && (whole || !more) && !c.partial && len(line) == 1 && line[0] == '.' {
 		return false
 	}
 	if !c.started && envelopeLine(line) {
@@ -230,7 +230,11 @@ func envelopeLine(line []byte) bool {
 
 func (c *copier) write(line []byte, whole bool) {
 	if c.headers != nil {
-		c.headers.line(line, whole, c.partial)
+		before := c.headers.body
+		line = c.headers.line(line, whole, c.partial)
+		if !before && c.headers.body && len(line) > 0 {
+			record.Write(c.out, record.Text, "") // the body begins without an empty line
+		}
 	}
 	t := record.Text
 	if !whole {

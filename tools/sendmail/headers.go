@@ -19,10 +19,11 @@ type recipients struct {
 // headerRoom is the longest header that is looked into.
 const headerRoom = 1 << 20
 
-// line takes one physical line, or a piece of one.
-func (h *recipients) line(line []byte, whole, continues bool) {
+// line takes one physical line, or a piece of one. It returns the line as it is
+// sent on: without blanks in front of the colon of a header.
+func (h *recipients) line(line []byte, whole, continues bool) []byte {
 	if h.body {
-		return
+		return line
 	}
 	text := string(line)
 	if !continues {
@@ -32,8 +33,9 @@ func (h *recipients) line(line []byte, whole, continues bool) {
 			name, value, ok := strings.Cut(text, ":")
 			if name = strings.TrimRight(name, " \t"); !ok || name == "" || strings.ContainsAny(name, " \t") {
 				h.body = true
-				return
+				return line
 			}
+			line = append([]byte(name+":"), value...)
 			h.name, text = strings.ToLower(name), value
 		}
 	}
@@ -43,6 +45,7 @@ func (h *recipients) line(line []byte, whole, continues bool) {
 			h.text.WriteByte('\n')
 		}
 	}
+	return line
 }
 
 func (h *recipients) finish() {

@@ -77,6 +77,7 @@ func main() {
 	r := parse(command.Name(), os.Args[1:])
 	if r.configDir != "" {
 		command.Configure(r.configDir)
+		command.MayConfigure()
 	}
 	msg.Verbose = max(0, r.verbose-1)
 	settings := command.Load(&conf)

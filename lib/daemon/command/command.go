@@ -99,6 +99,14 @@ func checkCaller() {
 	}
 }
 
+// MayConfigure ends a command whose user may not choose the configuration folder
+// (option -C of sendmail), as a setgid command that it starts would do.
+func MayConfigure() {
+	if dir := param.Dir(); os.Getuid() != 0 && dir != param.DefaultDir {
+		checkDirectory(dir)
+	}
+}
+
 // checkDirectory makes sure that the administrator knows of a configuration
 // folder: alternate_config_directories or multi_instance_directories in the
 // default main.cf name it.
