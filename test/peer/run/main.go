@@ -5,14 +5,16 @@
 //	go run ./test/peer/run zone -listen 127.0.0.1:53 [-secure] FILE
 //	go run ./test/peer/run sink -listen 127.0.0.1:25 [-lmtp] [-name host]
 //	    [-keyword PIPELINING]... [-rule "RCPT joe@x=450 4.2.0 later|250 Ok"]...
-//	    [-delay 1s] [-dir DIRECTORY]
+//	    [-delay 1s] [-dir DIRECTORY] [-cert FILE [-wrapped] [-tls12]]
 //
 // The name server answers from a zone file. The SMTP server writes each message
 // to a file of its own in DIRECTORY, after the commands of its session, or to standard output. In a
-// rule, answers are separated by "|" and the lines of one answer by "\n".
+// rule, answers are separated by "|" and the lines of one answer by "\n". With a file
+// that has a certificate and its key, it offers STARTTLS or, wrapped, begins with TLS.
 package main
 
 import (
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"os"
@@ -88,6 +90,9 @@ func runSink(args []string) error {
 	options.StringVar(&o.Name, "name", "", "host name in the greeting")
 	options.BoolVar(&o.LMTP, "lmtp", false, "speak LMTP")
 	options.DurationVar(&o.Delay, "delay", 0, "time before each answer")
+	cert := options.String("cert", "", "file with a certificate, its issuers, and its key")
+	tls12 := options.Bool("tls12", false, "nothing newer than TLS 1.2")
+	options.BoolVar(&o.Wrapped, "wrapped", false, "begin with TLS")
 	options.Var(&keywords, "keyword", "a line of the reply to EHLO")
 	options.Var(&rules, "rule", "stage=answer|answer")
 	options.Parse(args)
@@ -98,6 +103,16 @@ func runSink(args []string) error {
 			return fmt.Errorf("rule %q: want stage=answer", rule)
 		}
 		o.Rules[stage] = strings.Split(strings.ReplaceAll(answers, `\n`, "\n"), "|")
+	}
+	if *cert != "" {
+		pair, err := tls.LoadX509KeyPair(*cert, *cert)
+		if err != nil {
+			return err
+		}
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+		if *tls12 {
+			o.TLS.MaxVersion = tls.VersionTLS12
+		}
 	}
 	var count atomic.Int64
 	o.Keep = func(m sink.Message) {

@@ -11,10 +11,13 @@
 //	hang      say nothing more, but keep the connection
 //	          until the client goes away
 //	""        the usual reply
+//
+// A server with a TLS configuration announces STARTTLS; this stage has rules too.
 package sink
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -30,6 +33,8 @@ type Options struct {
 	Delay    time.Duration       // before each answer
 	Rules    map[string][]string // see above
 	Keep     func(Message)       // is called for each message, instead of keeping it
+	TLS      *tls.Config         // offer STARTTLS
+	Wrapped  bool                // sessions begin with TLS instead
 }
 
 // A Message is one that was taken.
@@ -124,6 +129,9 @@ func (s *Server) accept() {
 		s.mu.Unlock()
 		go func() {
 			c := &session{Server: s, conn: conn, in: bufio.NewReader(conn)}
+			if s.options.Wrapped {
+				c.encrypt()
+			}
 			c.serve()
 			conn.Close()
 			s.mu.Lock()
@@ -161,6 +169,7 @@ type session struct {
 	*Server
 	conn     net.Conn
 	in       *bufio.Reader
+	secret   bool // TLS is in use
 	helo     string
 	from     string
 	to       []string
@@ -224,6 +233,8 @@ func (c *session) command(line string) bool {
 	case "QUIT":
 		c.answer("221 2.0.0 Bye", verb)
 		return false
+	case "STARTTLS":
+		return c.startTLS()
 	case "XFORWARD", "NOOP":
 		return c.answer("250 2.0.0 Ok", verb)
 	}
@@ -235,6 +246,9 @@ func (c *session) hello(verb string) string {
 		return "250 " + c.options.Name
 	}
 	lines := append([]string{c.options.Name}, c.options.Keywords...)
+	if c.options.TLS != nil && !c.secret {
+		lines = append(lines, "STARTTLS")
+	}
 	text := ""
 	for i, line := range lines {
 		separator := "-"
@@ -244,6 +258,28 @@ func (c *session) hello(verb string) string {
 		text += "250" + separator + line + "\n"
 	}
 	return strings.TrimSuffix(text, "\n")
+}
+
+// startTLS changes to TLS unless a rule says something else than 220.
+func (c *session) startTLS() bool {
+	if c.options.TLS == nil || c.secret {
+		return c.answer("502 5.5.1 Error: command not implemented", "STARTTLS")
+	}
+	reply := c.choose("220 2.0.0 Ready to start TLS", []string{"STARTTLS"})
+	if !c.say(reply) {
+		return false
+	}
+	if strings.HasPrefix(reply, "220") {
+		c.encrypt()
+	}
+	return true
+}
+
+// encrypt changes to TLS. The handshake is done when the client speaks.
+func (c *session) encrypt() {
+	c.conn = tls.Server(c.conn, c.options.TLS)
+	c.in = bufio.NewReader(c.conn)
+	c.secret, c.helo, c.from, c.to = true, "", "", nil
 }
 
 func after(rest string) string {

@@ -8,6 +8,7 @@
 //	truncated.*  over UDP an empty answer with the TC bit, the data over TCP
 //	forged.*     first an answer to another question, then the right one
 //	garbage.*    bytes that are no message
+//	insecure.*   the data, never with the AD bit
 package zone
 
 import (
@@ -170,6 +171,9 @@ func (s *Server) trouble(w dns.ResponseWriter, q, m *dns.Msg, tcp bool) bool {
 			other.Answer = []dns.RR{rr}
 		}
 		w.WriteMsg(other)
+		return false
+	case "insecure":
+		m.AuthenticatedData = false
 		return false
 	case "garbage":
 		w.Write([]byte{1, 2, 3})

@@ -1,0 +1,294 @@
+package starttls
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"postrider/lib/base/msg"
+	"postrider/lib/base/stream"
+	"postrider/lib/net/dns"
+)
+
+// Options say what a Client has.
+type Options struct {
+	Roots        *Roots            // nil: trust nobody
+	Anchors      []string          // trust anchor files, which are used instead
+	Certificates []tls.Certificate // our own, for servers that ask
+	Log          Log
+	Cache        bool // sessions are saved, and used again
+}
+
+// A Client begins TLS with servers.
+type Client struct {
+	params  *Params
+	options Options
+	anchors []record
+	saved   map[string]*tls.ClientSessionState
+}
+
+// NewClient makes a client. It reads the trust anchors, so that a process may
+// give up its privileges and change its root directory afterwards.
+func NewClient(p *Params, o Options) (*Client, error) {
+	if o.Log.Has(LogVerbose) {
+		msg.Info("initializing the client-side TLS engine")
+	}
+	if o.Roots == nil {
+		o.Roots = newRoots()
+	}
+	anchors, err := loadAnchors(o.Anchors)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{params: p, options: o, anchors: anchors, saved: map[string]*tls.ClientSessionState{}}, nil
+}
+
+// SetLog changes what is logged.
+func (c *Client) SetLog(l Log) { c.options.Log = l }
+
+// A Peer is a server, with what it must be like.
+type Peer struct {
+	Name         string // in the log: "mx.example.com[192.0.2.1]:25"
+	Address      string // "[192.0.2.1]:25", the key of saved sessions
+	Helo         string // the name that it gave itself
+	Level        Level
+	Names        []string   // that may be in its certificate; see func Names
+	Fingerprints [][]byte   // for the level Fingerprint
+	TLSA         []dns.TLSA // for the DANE levels; see func FindTLSA
+	ServerName   string     // to ask for (SNI); "" for none
+	Versions     Versions
+	CipherGrade  string
+	Exclude      string // ciphers
+	Digest       Digest // of fingerprints in the log
+}
+
+// Start changes a stream to TLS: at once, or after the server's answer 220 to
+// STARTTLS. What the server has sent before TLS is thrown away, because anybody
+// may have put it there. Start fails when there is no TLS; what the certificate is worth
+// is in the Session.
+func (c *Client) Start(s *stream.Stream, peer *Peer, limit time.Duration) (*Session, error) {
+	log := c.options.Log
+	if log.Has(LogVerbose) {
+		msg.Info("setting up TLS connection to %s", peer.Name)
+	}
+	v, err := c.verifier(peer)
+	var config *tls.Config
+	if err == nil {
+		config, err = c.config(peer)
+	}
+	if err != nil {
+		msg.Warn("%s: %v", peer.Name, err)
+		return nil, err
+	}
+	session := &Session{lower: &lower{Conn: s.Conn(), until: time.Now().Add(limit)}}
+	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return session.choose(asked, c.options.Certificates), nil
+	}
+	s.Discard(s.Buffered())
+	session.tls = tls.Client(session.lower, config)
+	if err := handshake(session.tls, peer.Name); err != nil {
+		return nil, err
+	}
+	session.State = session.tls.ConnectionState()
+	session.Trust = c.judge(v, peer, &session.State)
+	if log.Has(LogSummary) {
+		msg.Info("%s TLS connection established to %s: %s", session.Trust, peer.Name, session.Details())
+	}
+	s.Reset(session)
+	return session, nil
+}
+
+// choose finds the certificate that a server may want.
+func (s *Session) choose(asked *tls.CertificateRequestInfo, ours []tls.Certificate) *tls.Certificate {
+	for i := range ours {
+		if asked.SupportsCertificate(&ours[i]) == nil {
+			s.ours, s.asked = &ours[i], asked.SignatureSchemes
+			return s.ours
+		}
+	}
+	return new(tls.Certificate)
+}
+
+func handshake(conn *tls.Conn, name string) error {
+	err := conn.HandshakeContext(context.Background())
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		msg.Info("SSL_connect error to %s: Connection timed out", name)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		msg.Info("SSL_connect error to %s: lost connection", name)
+	default:
+		msg.Info("SSL_connect error to %s: -1", name)
+		msg.Warn("TLS library problem: %v", err)
+	}
+	return err
+}
+
+// config is what crypto/tls needs to know. It does not verify: we do.
+func (c *Client) config(peer *Peer) (*tls.Config, error) {
+	list, err := c.params.CipherList(peer.CipherGrade, peer.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	if c.options.Log.Has(LogVerbose) {
+		msg.Info("%s: TLS cipher list %q", peer.Name, list)
+	}
+	if peer.Versions.Min == 0 {
+		return nil, errNoVersion
+	}
+	config := &tls.Config{
+		InsecureSkipVerify:     true,
+		MinVersion:             peer.Versions.Min,
+		MaxVersion:             peer.Versions.Max,
+		CipherSuites:           Ciphers(list),
+		CurvePreferences:       parseCurves(c.params.CurvesAuto),
+		SessionTicketsDisabled: !c.options.Cache,
+	}
+	if dns.ValidHostname(peer.ServerName) {
+		config.ServerName = peer.ServerName
+	}
+	if c.options.Cache {
+		config.ClientSessionCache = &cache{c, c.key(peer, list)}
+	}
+	return config, nil
+}
+
+// verifier finds out what to ask of the peer's certificates.
+func (c *Client) verifier(peer *Peer) (*verifier, error) {
+	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches(), now: time.Now()}
+	var rejected []record
+	switch {
+	case peer.Level == Fingerprint:
+		v.records, rejected = fingerprintRecords(peer.Fingerprints, peer.Digest)
+		v.pinned = len(peer.Fingerprints) > 0
+	case peer.Level.UsesDANE():
+		v.records, rejected = tlsaRecords(peer.TLSA, c.params.DANEDigests)
+		v.names = peer.Names
+	default:
+		v.records = c.anchors
+		if v.matches {
+			v.names = peer.Names
+		}
+	}
+	for _, r := range rejected {
+		msg.Warn("%s: unusable TLSA RR: %s", peer.Name, TLSAText(r.TLSA))
+	}
+	if len(v.records) == 0 && len(rejected) > 0 {
+		if peer.Level == Fingerprint {
+			msg.Warn("%s: all fingerprints unusable", peer.Name)
+			return v, nil
+		}
+		if peer.Level == DANEOnly {
+			return nil, errUnusable
+		}
+		msg.Warn("%s: all TLSA records unusable, fallback to unauthenticated TLS", peer.Name)
+		v.names, v.matches = nil, false
+	}
+	return v, nil
+}
+
+// judge finds out what the peer's certificates are worth, and logs why.
+func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trust {
+	log := c.options.Log
+	chain := state.PeerCertificates
+	found := v.verify(chain)
+	if state.DidResume {
+		if log.Has(LogSummary | LogCache) {
+			msg.Info("%s: Reusing old session", peer.Name)
+		}
+		if found.problem != "" && peer.Level.Matches() {
+			msg.Info("%s: re-using session with untrusted certificate, look for details earlier in the log", peer.Name)
+		}
+		return found.trust
+	}
+	if log.Has(LogVerbose) {
+		logPath(v, peer.Name, chain, found)
+	}
+	if found.problem != "" && (log.Has(LogUntrusted) || peer.Level.Matches() && log != 0) {
+		msg.Info(found.problem, peer.Name)
+	}
+	if !log.Has(LogPeer | LogMatch) {
+		return found.trust
+	}
+	if found.name != "" {
+		msg.Info("%s: matched peername: %s", peer.Name, found.name)
+	}
+	if found.record != "" {
+		msg.Info("%s: %s", peer.Name, found.record)
+	}
+	if len(chain) > 0 {
+		msg.Info("%s: subject_CN=%s, issuer_CN=%s, fingerprint=%s, pkey_fingerprint=%s", peer.Name, PeerName(chain[0]), IssuerName(chain[0]),
+			peer.Digest.Fingerprint(chain[0].Raw), peer.Digest.Fingerprint(chain[0].RawSubjectPublicKeyInfo))
+	}
+	return found.trust
+}
+
+func logPath(v *verifier, name string, chain []*x509.Certificate, found verdict) {
+	if len(chain) == 0 {
+		return
+	}
+	verified := 0
+	if found.problem == "" {
+		verified = 1
+	}
+	path, _ := walk(chain, v.roots)
+	for depth := len(path) - 1; depth >= 0; depth-- {
+		msg.Info("%s: depth=%d verify=%d subject=%s", name, depth, verified, DistinguishedName(path[depth].RawSubject))
+	}
+}
+
+// escape makes text safe in a format.
+func escape(text string) string { return strings.ReplaceAll(text, "%", "%%") }
+
+// key is the name of a saved session: one for each server, by the name that it
+// gives itself, and for each way to talk with it.
+func (c *Client) key(peer *Peer, ciphers string) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s %d %v %q", peer.Helo, peer.ServerName, peer.Level, peer.Versions, ciphers)
+	for _, r := range c.anchors {
+		b.Write(r.Data)
+	}
+	fmt.Fprintf(&b, "%q %q %v", peer.Names, peer.Fingerprints, peer.TLSA)
+	sum := sha256.Sum256(b.Bytes())
+	return peer.Address + "&" + strings.ToUpper(hex.EncodeToString(sum[:]))
+}
+
+// A cache gives crypto/tls the session of one key.
+type cache struct {
+	*Client
+	key string
+}
+
+func (c *cache) Get(string) (*tls.ClientSessionState, bool) {
+	if c.options.Log.Has(LogCache) {
+		msg.Info("looking for session %s in memory cache", c.key)
+	}
+	session, ok := c.saved[c.key]
+	if ok && c.options.Log.Has(LogCache) {
+		msg.Info("reloaded session %s from memory cache", c.key)
+	}
+	return session, ok
+}
+
+func (c *cache) Put(_ string, session *tls.ClientSessionState) {
+	if session == nil {
+		delete(c.saved, c.key)
+		return
+	}
+	if c.options.Log.Has(LogCache) {
+		msg.Info("save session %s to memory cache", c.key)
+	}
+	c.saved[c.key] = session
+}
+
+// Saved tells whether any session was saved.
+func (c *Client) Saved() bool { return len(c.saved) > 0 }
