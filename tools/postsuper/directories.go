@@ -92,6 +92,9 @@ func takeLogs() (*logNames, error) {
 // stale reports whether the message may have got another log since: its file
 // was moved or changed about then or later.
 func (l *logNames) stale(st unix.Stat_t) bool {
-	const clock = time.Second // what a file system may be behind
-	return time.Unix(st.Ctim.Unix()).Add(clock).After(l.taken)
+	behind := 50 * time.Millisecond // what the clock of a file system may be behind
+	if st.Ctim.Nsec == 0 {
+		behind = time.Second // it may count whole seconds only
+	}
+	return time.Unix(st.Ctim.Unix()).Add(behind).After(l.taken)
 }

@@ -22,7 +22,6 @@ const nanoseconds = 20_000_000
 // before it starts a child spares it this.
 func Set() {
 	runtime.GOMAXPROCS(1)
-	runtime.LockOSThread()
 	if os.Geteuid() != 0 {
 		return
 	}
