@@ -164,7 +164,7 @@ func (c *Client) config(peer *Peer) (*tls.Config, error) {
 
 // verifier finds out what to ask of the peer's certificates.
 func (c *Client) verifier(peer *Peer) (*verifier, error) {
-	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches(), now: time.Now()}
+	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches() && peer.Level != HalfDANE, now: time.Now()}
 	var rejected []record
 	switch {
 	case peer.Level == Fingerprint:
@@ -213,7 +213,7 @@ func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trus
 	if log.Has(LogVerbose) {
 		logPath(v, peer.Name, chain, found)
 	}
-	if found.problem != "" && (log.Has(LogUntrusted) || peer.Level.Matches() && log != 0) {
+	if found.problem != "" && (log.Has(LogUntrusted) || peer.Level.Matches()) {
 		msg.Info(found.problem, peer.Name)
 	}
 	if !log.Has(LogPeer | LogMatch) {

@@ -49,11 +49,17 @@ func (l *lower) Write(p []byte) (int, error) {
 }
 
 // What crypto/tls asks for but does not need.
-func (l *lower) LocalAddr() net.Addr              { return nil }
-func (l *lower) RemoteAddr() net.Addr             { return nil }
+func (l *lower) LocalAddr() net.Addr              { return unknown{} }
+func (l *lower) RemoteAddr() net.Addr             { return unknown{} }
 func (l *lower) SetDeadline(time.Time) error      { return nil }
 func (l *lower) SetReadDeadline(time.Time) error  { return nil }
 func (l *lower) SetWriteDeadline(time.Time) error { return nil }
+
+// unknown is the address of a stream.Conn.
+type unknown struct{}
+
+func (unknown) Network() string { return "stream" }
+func (unknown) String() string  { return "unknown" }
 
 // A Session is a connection with TLS: the stream.Conn of what comes after
 // STARTTLS.

@@ -17,8 +17,9 @@ import (
 
 // Roots are the certificates of authorities that are trusted.
 type Roots struct {
-	pool *x509.CertPool
-	list []*x509.Certificate
+	pool  *x509.CertPool
+	list  []*x509.Certificate // the same
+	below []*x509.Certificate // of others, which may help to find the way to these
 }
 
 func newRoots(certs ...*x509.Certificate) *Roots {
@@ -64,7 +65,17 @@ func LoadRoots(file, dir string, defaults bool) (*Roots, error) {
 			}
 		}
 	}
-	return newRoots(list...), nil
+	var top, below []*x509.Certificate
+	for _, cert := range list {
+		if selfIssued(cert) {
+			top = append(top, cert)
+		} else {
+			below = append(below, cert)
+		}
+	}
+	roots := newRoots(top...)
+	roots.below = below
+	return roots, nil
 }
 
 func readCertificates(path string) ([]*x509.Certificate, error) {

@@ -22,8 +22,9 @@ import (
 // A Level says how much TLS is wanted, and what the other side must prove.
 type Level int
 
-// The levels, the weakest first. HalfDANE is what "dane" becomes for a host
-// whose DNS records are secure below a domain whose records are not.
+// The levels, the weakest first. HalfDANE is what "dane" becomes for a host with
+// secure TLSA records that was found by an MX record that is not secure: anybody
+// may have put it there, so that a match is worth no more than Trusted.
 const (
 	None        Level = iota // no TLS
 	May                      // when the server offers it

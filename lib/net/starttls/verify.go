@@ -55,7 +55,7 @@ func (v *verifier) verify(chain []*x509.Certificate) verdict {
 
 // byRoots asks the authorities.
 func (v *verifier) byRoots(chain []*x509.Certificate, roots *Roots) verdict {
-	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: pool(chain[1:]), CurrentTime: v.now})
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: pool(append(chain[1:len(chain):len(chain)], roots.below...)), CurrentTime: v.now})
 	name, matched := "", true
 	if len(v.names) > 0 {
 		name, matched = matchNames(chain[0], v.names)
@@ -157,7 +157,7 @@ type finding struct {
 // told in its words.
 func (v *verifier) diagnose(chain []*x509.Certificate, roots *Roots, matched bool, err error) string {
 	var list []finding
-	path, trusted := walk(chain, roots)
+	path, trusted := walk(append(chain[:len(chain):len(chain)], roots.below...), roots)
 	last := len(path) - 1
 	switch issuer := DistinguishedName(path[last].RawIssuer); {
 	case trusted:
