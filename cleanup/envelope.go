@@ -133,12 +133,13 @@ func (m *message) namedAttribute(name, value string) {
 		m.context = value
 	case "encoding":
 		m.encoding = value
+	case "log_message_origin":
+		m.logOrigin = value
 	}
 	if m.count++; m.count > conf.AttributeLimit {
 		m.bad("more than %d attributes; see parameter queue_file_attribute_count_limit", conf.AttributeLimit)
 		return
 	}
-	m.attributes[name] = value
 	if m.rcptSeen {
 		m.sizes.Flags |= record.FlagMixed
 	}

@@ -40,9 +40,9 @@ type envelope struct {
 	sender     string // internal form, after mapping
 	fullName   string
 	context    string // "local" or "remote"
-	attributes map[string]string
-	count      int  // of attributes
-	warned     bool // the record of the delay warning is written
+	logOrigin  string // who sent it, for the log
+	count      int    // of attributes
+	warned     bool   // the record of the delay warning is written
 	encoding   string
 
 	pending    recipient // attributes for the next recipient
@@ -69,7 +69,6 @@ var output = make([]byte, 0, writeSize+8192)
 
 func newMessage(f *queue.File) *message {
 	m := &message{file: f, id: f.ID, out: output[:0], section: (*message).envelopeRecord}
-	m.attributes = map[string]string{}
 	m.context = "local"
 	m.put(record.Size, record.Sizes{}.String())
 	return m
@@ -108,7 +107,7 @@ func (m *message) bad(format string, args ...any) {
 
 // origin is who sent the message, for the log.
 func (m *message) origin() string {
-	if o := m.attributes["log_message_origin"]; o != "" {
+	if o := m.logOrigin; o != "" {
 		return o
 	}
 	return "local"

@@ -50,6 +50,7 @@ type session struct {
 	counted  bool    // anvil knows of the connection
 	counts   statistics
 	history  history
+	known    access.Facts // of the last decision
 }
 
 // errTooMany ends a session of a client that makes only errors.
@@ -308,7 +309,8 @@ func (s *session) nameAddr() string {
 
 // facts are what is known when a decision is due.
 func (s *session) facts() *access.Facts {
-	f := &access.Facts{Stage: s.where, Protocol: s.protocol, Client: &s.client, Server: s.server, Helo: s.helo,
+	f := &s.known
+	*f = access.Facts{Stage: s.where, Protocol: s.protocol, Client: &s.client, Server: s.server, Helo: s.helo,
 		EarlyInput: s.isEarly, SASL: s.sasl, Earlier: &s.earlier, Log: s.log}
 	if m := s.mail; m != nil {
 		f.Sender, f.Recipients, f.Size, f.QueueID = &m.sender, m.recipients, m.size, m.id
