@@ -26,7 +26,7 @@ func setup(t *testing.T) (wakeups chan string) {
 	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir)
-	for _, name := range []string{"public", "flush", "incoming", "deferred"} {
+	for _, name := range []string{"public", "flush", "incoming", "active", "deferred"} {
 		os.Mkdir(name, 0o700)
 	}
 	if err := param.New(dir).Load(&conf); err != nil {
@@ -151,6 +151,26 @@ func TestSendSite(t *testing.T) {
 	if info, err := os.Stat("flush/mail_example_com"); err != nil || info.Size() != 0 {
 		t.Errorf("log afterwards: %v %v", info, err)
 	}
+}
+
+// A message in the log is deferred only a moment later. A request in between does
+// not make the next one miss it.
+func TestSendSiteKeepsActive(t *testing.T) {
+	wakeups := setup(t)
+	message(t, "AAAA1")
+	os.WriteFile("active/BBBB2", []byte("C"), 0o700)
+	for _, id := range []string{"GONE3", "AAAA1", "BBBB2"} {
+		ask(t, flush.AddRequest{Request: "add", Site: "example.com", QueueID: id})
+	}
+	ask(t, flush.SendSiteRequest{Request: "send_site", Site: "example.com"})
+	expectDue(t, wakeups, "FI", "AAAA1")
+	if b, _ := os.ReadFile("flush/example_com"); string(b) != "BBBB2\n" {
+		t.Errorf("log is %q", b)
+	}
+	message(t, "BBBB2")
+	os.Remove("active/BBBB2")
+	ask(t, flush.SendSiteRequest{Request: "send_site", Site: "example.com"})
+	expectDue(t, wakeups, "FI", "BBBB2")
 }
 
 func TestSendFile(t *testing.T) {

@@ -87,7 +87,9 @@ func sendSite(name string) flush.Status {
 }
 
 // sendLog moves the messages of a log to the incoming queue, where the queue
-// manager looks next, and empties the log.
+// manager looks next, and empties the log. A message that is just being tried
+// stays in the log: it was put there before it is deferred, and may be so in
+// the next moment.
 func sendLog(name, first string) flush.Status {
 	f, err := open(name, os.O_RDWR)
 	if os.IsNotExist(err) {
@@ -101,7 +103,7 @@ func sendLog(name, first string) flush.Status {
 	if first != "" {
 		wake(first)
 	}
-	moved := 0
+	moved, kept := 0, ""
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
@@ -110,7 +112,13 @@ func sendLog(name, first string) flush.Status {
 			msg.Warn("bad queue id %.100q in flush log %s", id, name)
 			continue
 		}
-		if !seen[id] && release(id) {
+		switch {
+		case seen[id]:
+		case release(id):
+			moved++
+		case active(id):
+			kept += id + "\n"
+		case release(id): // deferred since we looked
 			moved++
 		}
 		seen[id] = true
@@ -119,12 +127,26 @@ func sendLog(name, first string) flush.Status {
 		msg.Warn("read flush log %s: %v", name, err)
 	}
 	if moved > 0 {
-		if err := f.Truncate(0); err != nil {
-			msg.Warn("truncate flush log %s: %v", name, err)
+		if err := replace(f, kept); err != nil {
+			msg.Warn("shorten flush log %s: %v", name, err)
 		}
 		wake(ipc.ScanIncoming)
 	}
 	return flush.OK
+}
+
+// replace makes text all that is in a log.
+func replace(f *os.File, text string) error {
+	if _, err := f.WriteAt([]byte(text), 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(text)))
+}
+
+// active reports whether the queue manager works on a message.
+func active(id string) bool {
+	_, err := queue.Stat(queue.Active, id)
+	return err == nil
 }
 
 // release makes a message due and moves it to the incoming queue. A message
