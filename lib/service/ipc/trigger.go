@@ -3,6 +3,7 @@ package ipc
 import (
 	"os"
 	"syscall"
+	"time"
 )
 
 // Wake-up requests. Unknown ones are ignored by the services.
@@ -24,6 +25,9 @@ type Wake struct {
 	PickupServiceName string `param:"pickup_service_name" default:"pickup"`
 }
 
+// crowdWait is how long a request waits for its place in a crowd.
+var crowdWait = 10 * time.Second
+
 // Trigger sends one-byte requests to a service, which is a socket or a FIFO.
 // It does not wait for the service to act.
 func Trigger(path, requests string) error {
@@ -35,9 +39,14 @@ func Trigger(path, requests string) error {
 	switch err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err {
 	case nil:
 	case syscall.EAGAIN:
-		// The queue of waiting clients is full: the service will wake up
-		// for them anyway.
-		return nil
+		if requests == Wakeup {
+			// The queue of waiting clients is full: the service will wake up
+			// for them anyway.
+			return nil
+		}
+		if err := connectCrowded(fd, path); err != nil {
+			return &os.PathError{Op: "trigger", Path: path, Err: err}
+		}
 	case syscall.ECONNREFUSED, syscall.ENOTSOCK:
 		return triggerFIFO(path, requests, err)
 	default:
@@ -47,6 +56,23 @@ func Trigger(path, requests string) error {
 		return &os.PathError{Op: "trigger", Path: path, Err: err}
 	}
 	return nil
+}
+
+// connectCrowded waits until the service has taken a client from its queue.
+func connectCrowded(fd int, path string) error {
+	limit := syscall.NsecToTimeval(int64(crowdWait))
+	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &limit); err != nil {
+		return err
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		return err
+	}
+	for {
+		err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: path})
+		if err != syscall.EINTR {
+			return err
+		}
+	}
 }
 
 func triggerFIFO(path, requests string, cause error) error {
