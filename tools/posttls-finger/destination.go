@@ -30,6 +30,7 @@ func parseDestination(word string, lmtp bool) (destination, error) {
 			return d, nil
 		}
 		word = strings.TrimPrefix(word, "inet:")
+		d.text = word
 	}
 	problem := func(what string) (destination, error) {
 		return d, fmt.Errorf("%s in server description: %s", what, d.text)

@@ -126,7 +126,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/option"
-	"postrider/lib/daemon/command"
+	"postrider/lib/mail/param"
 	"postrider/lib/net/starttls"
 )
 
@@ -165,12 +165,35 @@ type options struct {
 func main() {
 	msg.Open(msg.Options{Program: "posttls-finger", Stderr: true})
 	o := readOptions(os.Args[1:])
-	command.Load(&conf, o.overrides...)
+	if err := load(o.overrides); err != nil {
+		msg.Fatal("%v", err)
+	}
 	f, err := newFinger(o)
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
 	f.run()
+}
+
+// load reads main.cf. Unlike other commands, this one does not write to the mail
+// log: what it finds out is for the person who asks.
+func load(overrides []string) error {
+	settings, err := param.Read(param.Dir())
+	if err != nil {
+		return err
+	}
+	for _, o := range overrides {
+		if err := settings.OverrideText(o); err != nil {
+			return fmt.Errorf("option -o: %w", err)
+		}
+	}
+	if err := settings.Load(&conf); err != nil {
+		return err
+	}
+	for _, warning := range settings.Warnings() {
+		msg.Warn("%s", warning)
+	}
+	return nil
 }
 
 const usageText = `usage: posttls-finger [-acCfRSvwx] [-t conn_tmout] [-T cmd_tmout] [-L logopts] \

@@ -66,7 +66,7 @@ func (v *verifier) byRoots(chain []*x509.Certificate, roots *Roots) verdict {
 	case v.matches:
 		return verdict{trust: Verified, name: name}
 	}
-	return verdict{trust: Trusted}
+	return verdict{trust: Trusted, name: name}
 }
 
 // byRecord looks for a record that matches. One for the certificate of the host
