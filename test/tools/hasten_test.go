@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// hasten makes stock's library call getpid where it calls sleep: its commands
-// rest for a second before they end with an error, and there are hundreds of
-// these here.
+// hasten makes a library or program of stock call getpid or isatty where it
+// calls sleep: its commands rest for a second before they end with an error, and
+// there are hundreds of these here.
 func hasten(path string) error {
 	image, err := os.ReadFile(path)
 	if err != nil {
@@ -37,12 +37,12 @@ func hasten(path string) error {
 		switch name(at) {
 		case "sleep":
 			sleep = at
-		case "getpid":
+		case "getpid", "isatty":
 			other = at
 		}
 	}
 	if sleep == 0 || other == 0 {
-		return errors.New(path + ": does not import sleep and getpid")
+		return errors.New(path + ": does not import sleep, and getpid or isatty")
 	}
 	copy(image[sleep:sleep+4], image[other:other+4]) // the name
 	return os.WriteFile(path, image, 0o755)

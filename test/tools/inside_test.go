@@ -24,6 +24,7 @@ func runInside(who side) {
 	os.Setenv("LC_ALL", "C")
 	os.Setenv("TZ", "UTC")
 	os.Setenv("DEBIAN_FRONTEND", "noninteractive")
+	go cool()
 	install(who)
 	scripts, err := readScripts(*only)
 	must(err)
@@ -59,6 +60,23 @@ func sh(command string) {
 	}
 }
 
+// cool makes files of settings ten seconds older when they are new: stock's
+// commands read a file again and again until it has not changed for two seconds.
+func cool() {
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		for _, pattern := range []string{"/etc/postfix*/*.cf", work + "/*"} {
+			names, _ := filepath.Glob(pattern)
+			for _, name := range names {
+				st, err := os.Stat(name)
+				if err == nil && st.Mode().IsRegular() && time.Since(st.ModTime()) < 5*time.Second {
+					then := st.ModTime().Add(-10 * time.Second)
+					os.Chtimes(name, then, then)
+				}
+			}
+		}
+	}
+}
+
 const pristine = "/opt/pristine"
 
 func install(who side) {
@@ -69,8 +87,13 @@ func install(who side) {
 		mkdir -p /var/spool/postfix && mount -t tmpfs -o mode=755 tmpfs /var/spool/postfix && cd /var/spool/postfix && touch $(seq 300) && rm $(seq 300)
 		install -m 755 /src/test/tools/testdata/bin/* /usr/local/bin`)
 	if who == stock {
-		exec.Command("bash", "-c", "dpkg --install --force-all --no-triggers /src/build/debs/postfix*.deb").Run()
+		sh("dpkg --unpack --force-all --force-unsafe-io --no-triggers /src/build/debs/postfix*.deb")
 		must(hasten("/usr/lib/postfix/libpostfix-util.so"))
+		must(hasten("/usr/sbin/postlog"))
+		sh("sed -i 's/sleep 1$/sleep 0.2/' /usr/lib/postfix/sbin/postfix-script")
+		// It ends with an error: nothing of the system is there to start services.
+		// Its own list of files says that postlog is setgid, which it forgets.
+		exec.Command("bash", "-c", "dpkg --configure --force-all --no-triggers --pending; chown root:postdrop /usr/sbin/postlog && chmod 2755 /usr/sbin/postlog").Run()
 	} else {
 		stage := os.Getenv("TOOLS_STAGE")
 		if stage == "" {

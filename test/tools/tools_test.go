@@ -88,7 +88,7 @@ type place struct {
 }
 
 // machines of each side run at the same time, each with a part of the scripts.
-var machines = map[side]int{stock: 2, ours: 1}
+var machines = map[side]int{stock: 3, ours: 1}
 
 // runBoth runs all cases of both sides.
 func runBoth(t *testing.T, tree string) map[place]Result {
