@@ -41,6 +41,24 @@ func (m *master) ended(pid int, status unix.WaitStatus) {
 		s.throttle()
 	}
 	s.review()
+	s.inherit()
+}
+
+// inherit looks after a client for whom the process was woken that has ended.
+// The system wakes one of the processes that wait; when that one ends instead of
+// serving, because a table has changed or it was killed, the others sleep on.
+func (s *service) inherit() {
+	if s.free == 0 || s.removed || s.throttled != nil || s.full(0) {
+		return // the loop sees the client, or nobody can help it
+	}
+	for _, k := range s.sockets {
+		fds := []unix.PollFd{{Fd: int32(k.fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, 0); n > 0 && err == nil {
+			s.spawn()
+			s.review()
+			return
+		}
+	}
 }
 
 // explain logs how a process ended, when that was not as it should be. The

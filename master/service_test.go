@@ -62,6 +62,36 @@ func TestLimit(t *testing.T) {
 	})
 }
 
+// A client that the only process which was woken for it does not serve gets
+// another one, although master takes the rest for free.
+func TestInherit(t *testing.T) {
+	r := newRig(t, "", "box unix - n - - - echo\n")
+	var pids []int
+	var list []*client
+	for range 2 {
+		c := r.connect("private/box")
+		var pid int
+		fmt.Sscan(fact(c.facts(), "pid"), &pid)
+		pids, list = append(pids, pid), append(list, c)
+	}
+	for _, c := range list {
+		c.leave()
+	}
+	for free := 0; free < len(pids); time.Sleep(time.Millisecond) {
+		r.do(func() { free = r.m.processes[pids[0]].service.free })
+	}
+	for _, pid := range pids {
+		unix.Kill(pid, unix.SIGSTOP)
+	}
+	defer unix.Kill(pids[1], unix.SIGCONT)
+	c := r.connect("private/box")
+	c.waits()
+	unix.Kill(pids[0], unix.SIGKILL)
+	if fact(c.facts(), "pid") == "" {
+		t.Error("nobody serves the client")
+	}
+}
+
 // S1.3: a program that fails before it has served a client is not started over
 // and over.
 func TestThrottle(t *testing.T) {

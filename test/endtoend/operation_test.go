@@ -265,3 +265,33 @@ func TestLogRotate(t *testing.T) {
 	})
 	os.Remove(names[len(names)-1])
 }
+
+// A table changes while several servers wait for clients: each of them leaves when
+// it sees that, and the client that one of them was woken for is not forgotten.
+func TestTableChangesUnderIdleServers(t *testing.T) {
+	s := site(t, "smtpd_client_restrictions=check_client_access cdb:/etc/postfix/clients")
+	write(t, "/etc/postfix/clients", "192.0.2.77 REJECT\n", 0o644)
+	run(t, 0, "", "postmap", "cdb:/etc/postfix/clients")
+	s.Start()
+	for i := range 5 {
+		var list []*talk
+		for range 3 {
+			c := dial(t, "127.0.0.1:25")
+			c.expect("220")
+			list = append(list, c)
+		}
+		for _, c := range list {
+			c.say("QUIT", "221")
+		}
+		write(t, "/etc/postfix/clients", fmt.Sprintf("192.0.2.%d REJECT\n", 100+i), 0o644)
+		run(t, 0, "", "postmap", "cdb:/etc/postfix/clients")
+		began := time.Now()
+		for range 3 {
+			dial(t, "127.0.0.1:25").expect("220")
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("a greeting took %s", took)
+		}
+	}
+	s.WaitLog(`smtpd\[\d+\]: table cdb:/etc/postfix/clients.* has changed -- restarting`)
+}
