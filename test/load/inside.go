@@ -76,15 +76,20 @@ func (s *system) install() {
 		sh("postfix", "set-permissions")
 	}
 	os.WriteFile("/etc/aliases", []byte("postmaster: root\n"), 0o644)
-	where := os.Getenv("MACHINE_DISK")
+	const disk = "/mnt/load"
+	onDisk := os.Getenv("MACHINE_DISK") != ""
+	if onDisk {
+		sh("mkdir", "-p", disk)
+		sh("mount", "-o", "loop", "/disk/image", disk)
+	}
 	for _, dir := range []string{queueDir, "/var/mail"} {
-		if where != "" {
-			target := filepath.Join("/disk", filepath.Base(dir))
+		if onDisk {
+			target := filepath.Join(disk, filepath.Base(dir))
 			sh("cp", "-a", dir, target)
 			sh("mount", "--bind", target, dir)
 		} else {
 			sh("cp", "-a", dir, "/tmp/saved")
-			sh("mount", "-t", "tmpfs", "-o", "size=3g", "tmpfs", dir)
+			sh("mount", "-t", "tmpfs", "-o", "size=3g,mode=755", "tmpfs", dir)
 			sh("cp", "-aT", "/tmp/saved", dir)
 			sh("rm", "-rf", "/tmp/saved")
 		}
