@@ -8,7 +8,7 @@
 //	truncated.*  over UDP an empty answer with the TC bit, the data over TCP
 //	forged.*     first an answer to another question, then the right one
 //	garbage.*    bytes that are no message
-//	insecure.*   the data, never with the AD bit
+//	insecure.*   the data, never with the AD bit; also at the end of an alias
 package zone
 
 import (
@@ -172,9 +172,6 @@ func (s *Server) trouble(w dns.ResponseWriter, q, m *dns.Msg, tcp bool) bool {
 		}
 		w.WriteMsg(other)
 		return false
-	case "insecure":
-		m.AuthenticatedData = false
-		return false
 	case "garbage":
 		w.Write([]byte{1, 2, 3})
 		return true
@@ -192,6 +189,9 @@ func (s *Server) fill(m *dns.Msg, q dns.Question) {
 	name := strings.ToLower(q.Name)
 	for range 16 {
 		list, exists := s.find(name)
+		if strings.HasPrefix(name, "insecure.") {
+			m.AuthenticatedData = false
+		}
 		if !exists {
 			m.Rcode = dns.RcodeNameError
 			return
