@@ -20,7 +20,7 @@ import (
 
 var (
 	only = flag.String("files", "", "pattern of the case files to run, without .txt; all when empty")
-	show = flag.Bool("show", false, "show all results, as they are compared")
+	show = flag.Bool("show", false, "show all results, as they are compared, and what the explained ones differ in")
 )
 
 func TestMain(m *testing.M) {
@@ -188,6 +188,8 @@ func (c *comparison) step(s *script, step *step, stock, ours Result) {
 			c.t.Errorf("%s:%d: %s: no longer differs in %s (%s)", s.path(), step.line, step.command, part.name, reason)
 		case a != b && listed && !strings.Contains(c.reasons, reason):
 			c.t.Errorf("%s:%d: %s: docs/differences.md does not say %q", s.path(), step.line, step.command, reason)
+		case a != b && listed && *show:
+			fmt.Printf("%s:%d: $ %s\n  differs in %s: %s\n%s", s.path(), step.line, step.command, part.name, reason, diff(a, b))
 		case a != b && !listed:
 			differences = append(differences, "  "+part.name+" (- stock, + ours):\n"+diff(a, b))
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"unicode"
 
@@ -73,6 +74,7 @@ type Order struct {
 // Run does what the command line says, and ends the process.
 func (t *Tool) Run(args []string) {
 	msg.Open(msg.Options{Program: t.Name, Name: "postfix", Facility: "mail", Stderr: true, NoSyslog: true})
+	debug.SetGCPercent(50) // tables are large, and have few pointers
 	o, rest := t.options(args)
 	if len(rest) == 0 {
 		t.usage()

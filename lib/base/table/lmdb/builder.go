@@ -3,9 +3,7 @@ package lmdb
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"syscall"
 
 	"postrider/lib/base/file"
@@ -17,8 +15,7 @@ import (
 type builder struct {
 	path    string
 	f       *os.File
-	entries map[string]string
-	plain   map[string]bool // keys that have no NUL although others have one
+	entries collection
 	suffix  string
 	done    bool
 }
@@ -39,7 +36,7 @@ func newBuilder(path string, flags table.Flags) (table.Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{path: path, f: f, entries: make(map[string]string), plain: make(map[string]bool), suffix: suffix(flags)}, nil
+	return &builder{path: path, f: f, suffix: suffix(flags)}, nil
 }
 
 // suffix returns what keys and values end with: NUL, as in all files of this
@@ -51,61 +48,42 @@ func suffix(flags table.Flags) string {
 	return "\x00"
 }
 
-// openTemporary creates an empty file and locks it. What it waited for may have
-// been renamed in the meantime; then it begins again.
+// openTemporary creates an empty file and locks it.
 func openTemporary(name string) (*os.File, error) {
-	for {
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		if err := file.Lock(f, file.Fcntl, file.Exclusive); err != nil {
-			f.Close()
-			return nil, err
-		}
-		mine, err := f.Stat()
-		named, nameErr := os.Lstat(name)
-		if err == nil && nameErr == nil && os.SameFile(mine, named) {
-			if err := f.Truncate(0); err != nil {
-				f.Close()
-				return nil, err
-			}
-			return f, nil
-		}
-		f.Close()
+	f, err := file.Claim(func() (*os.File, error) {
+		return os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+	}, func(f *os.File) error { return file.Lock(f, file.Fcntl, file.Exclusive) })
+	if err != nil {
+		return nil, err
 	}
+	if err := f.Truncate(0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 func (b *builder) Path() string   { return b.path }
 func (b *builder) File() *os.File { return b.f }
 
-func (b *builder) Add(key, value string) error {
-	if _, known := b.entries[key]; known {
-		return table.ErrDuplicate
-	}
-	return b.Replace(key, value)
-}
+func (b *builder) Add(key, value string) error { return b.set(key, value, b.suffix, true) }
 
 // AddPlain is Add for an entry that has no NUL whatever the others have.
-func (b *builder) AddPlain(key, value string) error {
-	b.plain[key] = true
-	return b.Add(key, value)
-}
+func (b *builder) AddPlain(key, value string) error { return b.set(key, value, "", true) }
 
-func (b *builder) Replace(key, value string) error {
-	if err := checkKey(key + b.suffix); err != nil {
-		return err
+func (b *builder) Replace(key, value string) error { return b.set(key, value, b.suffix, false) }
+
+func (b *builder) set(key, value, suffix string, keep bool) error {
+	if n := len(key) + len(suffix); n == 0 || n > maxKey {
+		return checkKey(key + suffix)
 	}
-	b.entries[key] = value
+	if !b.entries.set(key, value, suffix, keep) {
+		return table.ErrDuplicate
+	}
 	return nil
 }
 
-func (b *builder) Delete(key string) (bool, error) {
-	_, found := b.entries[key]
-	delete(b.entries, key)
-	delete(b.plain, key)
-	return found, nil
-}
+func (b *builder) Delete(key string) (bool, error) { return b.entries.remove(key), nil }
 
 // Abort removes the unfinished file.
 func (b *builder) Abort() {
@@ -116,17 +94,12 @@ func (b *builder) Abort() {
 	}
 }
 
-// Commit writes the file and gives it its name. With a NUL behind each key the
-// order is still that of the keys, since no other byte comes before NUL.
+// Commit writes the file and gives it its name.
 func (b *builder) Commit() error {
 	defer b.Abort()
 	w := newBulk(b.f)
-	for _, key := range slices.Sorted(maps.Keys(b.entries)) {
-		suffix := b.suffix
-		if b.plain[key] {
-			suffix = ""
-		}
-		if err := w.add(key+suffix, []byte(b.entries[key]+suffix)); err != nil {
+	for key, value := range b.entries.sorted() {
+		if err := w.add(key, value); err != nil {
 			return fmt.Errorf("write %s: %w", b.f.Name(), err)
 		}
 	}

@@ -16,11 +16,19 @@ type bulk struct {
 }
 
 // A level is the page that is being filled, of those that are as far from the
-// leaves.
+// leaves. Its nodes are put into the page at once, from the end.
 type level struct {
-	nodes []node
-	size  int
-	first string // the key that leads here
+	page  []byte
+	n     int // nodes
+	end   int // where the last of them begins
+	first string
+	last  child // of a branch
+}
+
+// A child is a page, and the key that leads to it.
+type child struct {
+	key  string
+	page uint64
 }
 
 func newBulk(f *os.File) *bulk {
@@ -39,77 +47,101 @@ func (b *bulk) write(data []byte) {
 }
 
 // add adds an entry.
-func (b *bulk) add(key string, data []byte) error {
-	if err := checkKey(key); err != nil {
-		return err
-	}
-	n := node{key: key, data: data, size: len(data)}
+func (b *bulk) add(key, data string) error {
+	n := node{size: len(data)}
 	if tooBig(key, data, pageSize) {
 		first := b.meta.last + 1
-		pages := encodeBig(first, data, pageSize)
+		pages := encodeBig(first, []byte(data), pageSize)
 		b.write(pages)
 		b.meta.last += uint64(len(pages) / pageSize)
 		b.meta.main.overflow += uint64(len(pages) / pageSize)
-		n.flags, n.data = bigData, le.AppendUint64(nil, first)
+		n.flags, data = bigData, string(le.AppendUint64(nil, first))
 	}
 	b.meta.main.entries++
-	b.append(0, n)
+	if l := b.level(0); !l.fits(key, data) {
+		b.flush(0)
+	}
+	b.level(0).push(&n, true, key, data)
 	return b.err
 }
 
-// append adds a node to the page that is being filled at a height above the
+// addChild adds a page to the branch that is being filled at a height above the
 // leaves. A branch keeps its last node for the next page: none may have only one.
-func (b *bulk) append(height int, n node) {
-	if height == len(b.levels) {
-		b.levels = append(b.levels, level{size: headSize})
-	}
-	l := &b.levels[height]
-	if l.size+n.length() > pageSize {
-		rest := []node(nil)
-		if height > 0 {
-			last := len(l.nodes) - 1
-			rest, l.nodes = l.nodes[last:], l.nodes[:last:last]
-		}
+func (b *bulk) addChild(height int, c child) {
+	if l := b.level(height); !l.fits(c.key, "") {
+		last := l.last
+		l.n--
+		l.end += nodeLength(last.key, "")
 		b.flush(height)
-		l = &b.levels[height]
-		for _, node := range rest {
-			l.push(node)
-		}
+		b.level(height).pushChild(last)
 	}
-	l.push(n)
+	b.level(height).pushChild(c)
 }
 
-func (l *level) push(n node) {
-	if len(l.nodes) == 0 {
-		l.first = n.key
+func (b *bulk) level(height int) *level {
+	if height == len(b.levels) {
+		b.levels = append(b.levels, level{page: make([]byte, pageSize), end: pageSize})
 	}
-	l.nodes = append(l.nodes, n)
-	l.size += n.length()
+	return &b.levels[height]
+}
+
+// nodeLength is how much room a node takes, without its place in the index.
+func nodeLength(key, data string) int { return (nodeHead + len(key) + len(data) + 1) &^ 1 }
+
+func (l *level) fits(key, data string) bool {
+	return headSize+2*(l.n+1)+nodeLength(key, data) <= l.end
+}
+
+func (l *level) push(n *node, leaf bool, key, data string) {
+	if l.n == 0 {
+		l.first = key
+		if !leaf {
+			key = ""
+		}
+	}
+	l.page[l.end-1] = 0 // filler, when the length is odd
+	l.end -= nodeLength(key, data)
+	le.PutUint16(l.page[headSize+2*l.n:], uint16(l.end))
+	l.n++
+	n.put(l.page[l.end:], leaf)
+	le.PutUint16(l.page[l.end+6:], uint16(len(key)))
+	copy(l.page[l.end+nodeHead:], key)
+	copy(l.page[l.end+nodeHead+len(key):], data)
+}
+
+func (l *level) pushChild(c child) {
+	l.last = c
+	l.push(&node{child: c.page}, false, c.key, "")
 }
 
 // flush writes the page that is being filled, and adds it to the level above.
 func (b *bulk) flush(height int) {
 	l := &b.levels[height]
 	b.meta.last++
-	p := page{number: b.meta.last, leaf: height == 0, nodes: l.nodes}
+	kind := uint16(branchPage)
 	if height > 0 {
-		p.nodes[0].key = ""
 		b.meta.main.branches++
 	} else {
+		kind = leafPage
 		b.meta.main.leaves++
 	}
-	b.write(p.encode(pageSize))
-	first := l.first
-	*l = level{size: headSize}
-	b.append(height+1, node{key: first, child: p.number})
+	le.PutUint64(l.page, b.meta.last)
+	le.PutUint16(l.page[10:], kind)
+	le.PutUint16(l.page[12:], uint16(headSize+2*l.n))
+	le.PutUint16(l.page[14:], uint16(l.end))
+	clear(l.page[headSize+2*l.n : l.end])
+	b.write(l.page)
+	c := child{l.first, b.meta.last}
+	l.n, l.end = 0, pageSize
+	b.addChild(height+1, c)
 }
 
 // finish writes what is left, and the first two pages.
 func (b *bulk) finish() error {
 	for height := 0; height < len(b.levels); height++ {
 		top := height == len(b.levels)-1
-		if nodes := b.levels[height].nodes; top && height > 0 && len(nodes) == 1 {
-			b.meta.main.page, b.meta.main.depth = nodes[0].child, uint16(height)
+		if l := &b.levels[height]; top && height > 0 && l.n == 1 {
+			b.meta.main.page, b.meta.main.depth = l.last.page, uint16(height)
 			break
 		}
 		b.flush(height)

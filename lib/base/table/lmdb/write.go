@@ -169,7 +169,7 @@ func (t *transaction) newNode(key string, data []byte) node {
 }
 
 // tooBig says whether a node would leave no room for a second one in its page.
-func tooBig(key string, data []byte, size int) bool {
+func tooBig[T string | []byte](key string, data T, size int) bool {
 	return nodeHead+len(key)+len(data) > (size-headSize)/2&^1-2
 }
 
