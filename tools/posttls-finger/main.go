@@ -107,7 +107,7 @@
 //
 // # DIAGNOSTICS
 //
-// The report goes to standard error. The exit status is 0 unless the command
+// The report goes to standard output, and to no log. The exit status is 0 unless the command
 // could not do its work; what a server is like does not change it.
 //
 // # STANDARDS
@@ -163,7 +163,9 @@ type options struct {
 }
 
 func main() {
-	msg.Open(msg.Options{Program: "posttls-finger", Stderr: true})
+	msg.SetOutput(func(level msg.Level, text string) {
+		os.Stdout.WriteString("posttls-finger: " + level.Prefix() + text + "\n")
+	})
 	o := readOptions(os.Args[1:])
 	if err := load(o.overrides); err != nil {
 		msg.Fatal("%v", err)
@@ -175,8 +177,7 @@ func main() {
 	f.run()
 }
 
-// load reads main.cf. Unlike other commands, this one does not write to the mail
-// log: what it finds out is for the person who asks.
+// load reads main.cf.
 func load(overrides []string) error {
 	settings, err := param.Read(param.Dir())
 	if err != nil {
