@@ -8,6 +8,7 @@ import (
 
 	"postrider/lib/base/text"
 	"postrider/lib/daemon/server"
+	"postrider/lib/mail/mailbox"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/param"
 )
@@ -74,11 +75,7 @@ var conf struct {
 	// Also write the line that programs of before the year 2000 read.
 	BackwardsLogfileCompatibility bool `param:"backwards_bounce_logfile_compatibility" default:"yes"`
 
-	// How often to try to lock a log file or mailbox.
-	DeliverLockAttempts int `param:"deliver_lock_attempts" default:"20" min:"1"`
-
-	// The pause between two attempts to lock a log file or mailbox.
-	DeliverLockDelay time.Duration `param:"deliver_lock_delay" default:"1s" min:"1s"`
+	mailbox.LockTries
 
 	// The name of the bounce service, which keeps a record of failed
 	// delivery attempts and tells the sender.
@@ -100,9 +97,6 @@ var conf struct {
 
 	// Accept and send mail with addresses and headers in UTF-8.
 	SMTPUTF8Enable bool `param:"smtputf8_enable" default:"${{$compatibility_level} <level {1} ? {no} : {yes}}"`
-
-	// The longest line that is kept in one piece in queue files.
-	LineLengthLimit int `param:"line_length_limit" default:"2048" min:"1"`
 }
 
 // classNames are the words that notify_classes may have.

@@ -299,8 +299,8 @@ func TestRefused(t *testing.T) {
 
 // A message without an empty line, long lines, 8-bit text, held mail.
 func TestContent(t *testing.T) {
-	b := newBench(t, "line_length_limit=100")
-	_, got := b.send(0, strings.Replace(plain, "N \nN body", "L "+strings.Repeat("x", 100)+"\nN grün\nf 4", 1))
+	b := newBench(t, "line_length_limit=512")
+	_, got := b.send(0, strings.Replace(plain, "N \nN body", "L "+strings.Repeat("x", 512)+"\nN grün\nf 4", 1))
 	if !strings.Contains(got, "N Message-Id: <1@x>\nN \nL xxx") && !strings.Contains(got, "<1@x>\nN \n") {
 		t.Log(got)
 	}

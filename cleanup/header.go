@@ -114,7 +114,8 @@ func (m *message) headerDone() {
 		m.writeHeader(text)
 		return
 	}
-	result, changed := address.Rewrite(string(text), func(external string) string {
+	part := string(text[:colon]) + address.Limit(string(text[colon:]), conf.HeaderAddressTokenLimit)
+	result, changed := address.Rewrite(part, func(external string) string {
 		return m.mapHeader(addresses.Rewrite(m.context, external), c)
 	})
 	if !changed {

@@ -92,6 +92,11 @@ var conf struct {
 	// The longest header, in bytes; the rest of it is dropped.
 	HeaderSizeLimit int `param:"header_size_limit" default:"102400" min:"1"`
 
+	// How many words, comments and special characters a header with addresses
+	// may have. What comes behind is lost when an address in front of it
+	// changes.
+	HeaderAddressTokenLimit int `param:"header_address_token_limit" default:"10240" min:"1" old:"extract_recipient_limit"`
+
 	// The number of attributes that a message may have.
 	AttributeLimit int `param:"queue_file_attribute_count_limit" default:"100" min:"1"`
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"postrider/lib/mail/param"
+	"postrider/lib/service/bounce"
 )
 
 // Params are the main.cf parameters of SMTP access control.
@@ -52,8 +53,7 @@ type Params struct {
 	// Evaluate $smtpd_relay_restrictions before $smtpd_recipient_restrictions.
 	RelayBeforeRecipient bool `param:"smtpd_relay_before_recipient_restrictions" default:"${{$compatibility_level} <level {3.6} ? {no} : {yes}}"`
 
-	// Give 4xx instead of 5xx replies. For tests of a new configuration.
-	SoftBounce bool `param:"soft_bounce" default:"no"`
+	bounce.Soft
 
 	// Trust routing operators in the local part of a recipient, such as
 	// user%elsewhere@example.com, from clients that are not trusted.

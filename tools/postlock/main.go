@@ -39,6 +39,7 @@ import (
 	"postrider/lib/base/file"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/option"
+	"postrider/lib/mail/mailbox"
 	"postrider/lib/mail/param"
 )
 
@@ -46,14 +47,7 @@ import (
 var conf struct {
 	// LOCKING CONTROLS
 
-	// How often to try to lock a mailbox or a log file of bounce(8).
-	DeliverLockAttempts int `param:"deliver_lock_attempts" default:"20" min:"1"`
-
-	// How long to wait between two tries to lock.
-	DeliverLockDelay time.Duration `param:"deliver_lock_delay" default:"1s" min:"1s"`
-
-	// The age at which a lock file counts as left behind, and is removed.
-	StaleLockTime time.Duration `param:"stale_lock_time" default:"500s" min:"1s"`
+	mailbox.LockParams
 
 	// How a UNIX-style mailbox is locked: any of flock, fcntl and dotlock.
 	MailboxDeliveryLock string `param:"mailbox_delivery_lock" default:"fcntl, dotlock"`
@@ -125,7 +119,7 @@ func lock(path, style string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("mailbox_delivery_lock value %q: %w", style, err)
 	}
-	tries := file.Tries{Attempts: conf.DeliverLockAttempts, Delay: conf.DeliverLockDelay, Stale: conf.StaleLockTime}
+	tries := conf.Tries()
 	undo := func() error { return nil }
 	if slices.Contains(kinds, file.Dotlock) {
 		if undo, err = file.DotLock(path, tries); err != nil {

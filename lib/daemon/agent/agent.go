@@ -45,9 +45,7 @@ type Report struct {
 	Bounce bounce.Params
 	Flush  flush.Params
 
-	// Return no mail: what would be a permanent failure is tried again. For
-	// use while a new configuration is tried.
-	SoftBounce bool `param:"soft_bounce" default:"no"`
+	bounce.Soft
 
 	// The number of digits behind the decimal point of short delays in the
 	// log.

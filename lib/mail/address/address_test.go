@@ -118,3 +118,13 @@ func FuzzFind(f *testing.F) {
 		Unquote(Quote(text))
 	})
 }
+
+func TestLimit(t *testing.T) {
+	const text = ` "a b" <c@d.example> (e f), g:;`
+	for n, want := range []string{" ", ` "a b" `, ` "a b" <`, ` "a b" <c`, ` "a b" <c@`, ` "a b" <c@d`, ` "a b" <c@d.`, ` "a b" <c@d.example`,
+		` "a b" <c@d.example> `, ` "a b" <c@d.example> (e f)`, ` "a b" <c@d.example> (e f), `, ` "a b" <c@d.example> (e f), g`, ` "a b" <c@d.example> (e f), g:`, text, text} {
+		if got := Limit(text, n); got != want {
+			t.Errorf("%d tokens: %q, want %q", n, got, want)
+		}
+	}
+}

@@ -99,3 +99,25 @@ func (e element) String() string {
 	}
 	return text
 }
+
+// Limit returns the part of an address header with at most that many tokens: words,
+// quoted strings, comments and special characters.
+func Limit(text string, tokens int) string {
+	if len(text) <= tokens {
+		return text
+	}
+	p := parser{text: text}
+	for ; p.at < len(text); tokens-- {
+		p.at += len(text[p.at:]) - len(strings.TrimLeft(text[p.at:], " \t\r\n"))
+		switch {
+		case p.at == len(text):
+		case tokens <= 0:
+			return text[:p.at]
+		case text[p.at] == '(':
+			p.at = skipComment(text, p.at)
+		default:
+			p.at = p.wordEnd()
+		}
+	}
+	return text
+}

@@ -10,13 +10,18 @@ import (
 	"postrider/lib/base/msg"
 )
 
-// LockParams say how long to try to get a lock.
-type LockParams struct {
+// LockTries say how long to try to get a lock.
+type LockTries struct {
 	// How often to try to lock a mailbox or a log of bounced mail.
 	DeliverLockAttempts int `param:"deliver_lock_attempts" default:"20" min:"1"`
 
 	// The time between two tries to lock a mailbox or a log of bounced mail.
 	DeliverLockDelay time.Duration `param:"deliver_lock_delay" default:"1s" min:"1s"`
+}
+
+// LockParams are the parameters for locks on mailboxes.
+type LockParams struct {
+	LockTries
 
 	// The age at which the lock file of a mailbox counts as left behind, and
 	// is removed.

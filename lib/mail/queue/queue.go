@@ -44,7 +44,7 @@ type Params struct {
 
 	// The longest piece of a line in queue files; longer lines are stored in
 	// pieces and are whole again when they are delivered.
-	LineLengthLimit int `param:"line_length_limit" default:"2048" min:"100" max:"1048576"`
+	LineLengthLimit int `param:"line_length_limit" default:"2048" min:"512" max:"1048576"`
 
 	// The largest message, in bytes with envelope, that the system takes. 0
 	// means no limit.

@@ -72,6 +72,13 @@ type Reply struct {
 	Status int `attr:"status"`
 }
 
+// Soft is for a new configuration that is tried.
+type Soft struct {
+	// Return no mail: what would be a permanent failure is tried again, and
+	// smtpd(8) gives 4xx instead of 5xx replies.
+	SoftBounce bool `param:"soft_bounce" default:"no"`
+}
+
 // Params are the names of the three services.
 type Params struct {
 	// The name of the bounce service, which keeps a record of failed
