@@ -50,6 +50,7 @@ func Run(settings *param.Settings) []Problem {
 	a.names = known.New(settings, a.entries)
 	a.owner = readerNamed(settings.Value("mail_owner"))
 	a.checkSettings()
+	a.checkRestrictions(settings, settings.Names())
 	for i := range a.entries {
 		a.checkService(&a.entries[i])
 	}

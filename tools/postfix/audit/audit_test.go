@@ -75,6 +75,18 @@ func expect(t *testing.T, got []string, want ...string) {
 	}
 }
 
+func TestRestrictions(t *testing.T) {
+	expect(t, look(t, "smtpd_client_restrictions =\n permit_mynetwork, warn_if_reject reject_rbl_client nowhere.example\n"+
+		"smtpd_restriction_classes = greylist\ngreylist = check_policy_service inet:127.0.0.1:10023, reject_unauth_destinations\n"+
+		"smtpd_data_restrictions = gerylist, greylist, sleep 1\n",
+		"smtp inet n - n - - smtpd -o smtpd_etrn_restrictions=nonsense -o smtpd_helo_restrictions=greylist\n"+
+			"local unix - - n - - smtpd\nrelay unix - - n - - smtpd\nsmtp unix - - n - - smtpd\nvirtual unix - - n - - smtpd\n"),
+		`main.cf, line 3: smtpd_client_restrictions: unknown smtpd restriction: "permit_mynetwork"; did you mean permit_mynetworks?`,
+		`main.cf, line 6: greylist: unknown smtpd restriction: "reject_unauth_destinations"; did you mean reject_unauth_destination?`,
+		`main.cf, line 7: smtpd_data_restrictions: unknown smtpd restriction: "gerylist"; did you mean greylist?`,
+		`master.cf, line 1: smtpd_etrn_restrictions: unknown smtpd restriction: "nonsense"`)
+}
+
 func TestNothing(t *testing.T) {
 	expect(t, look(t, "mynetworks = 127.0.0.0/8, [::1]/128\nsmtp_destination_concurrency_limit = 5\n"+
 		"mine = permit\nsmtpd_recipient_restrictions = $mine, check_policy_service unix:private/policy, ${x?no}\n"+

@@ -104,8 +104,9 @@ func (a *audit) checkOptions(e *mastercf.Entry) {
 			}
 		}
 	}
-	var set []string
+	var set, all []string
 	for _, option := range options {
+		all = append(all, option.Name)
 		if own[option.Name] && param.Lookup(option.Name) == nil {
 			continue
 		}
@@ -115,4 +116,5 @@ func (a *audit) checkOptions(e *mastercf.Entry) {
 		}
 	}
 	a.checkTables(s, set)
+	a.checkRestrictions(s, all)
 }

@@ -9,21 +9,21 @@ import (
 // similar proposes a name for one that is perhaps a typing error; "" when none is
 // near enough.
 func (a *audit) similar(name string) string {
+	names := a.names.Sorted()
+	for _, b := range param.Builtins() {
+		names = append(names, strings.Fields(b.Old)...)
+	}
+	return similarTo(name, names)
+}
+
+func similarTo(name string, names []string) string {
 	best, distance := "", 1+max(1, min(3, len(name)/5))
-	consider := func(other string) {
+	for _, other := range names {
 		if abs(len(other)-len(name)) >= distance {
-			return
+			continue
 		}
 		if d := edits(strings.ToLower(name), strings.ToLower(other), distance); d < distance {
 			best, distance = other, d
-		}
-	}
-	for _, other := range a.names.Sorted() {
-		consider(other)
-	}
-	for _, b := range param.Builtins() {
-		for old := range strings.FieldsSeq(b.Old) {
-			consider(old)
 		}
 	}
 	if best == "" {
