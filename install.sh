@@ -212,7 +212,7 @@ ours() {
 		return 1
 	fi
 	case $1 in
-	"$ROOT${VALUE[daemon_directory]}"/*.cf* | */postfix-files) return 0 ;; # the release's own
+	"$ROOT${VALUE[daemon_directory]}"/*.cf* | */postfix-files | */doc/postrider/*) return 0 ;; # the release's own
 	esac
 	grep -aqi postrider "$1"
 }
@@ -242,6 +242,7 @@ source_of() {
 	*.[158]) say "docs/man/man${1##*.}/${1##*/}" ;;
 	/etc/init.d/*) say conf/postfix.init ;;
 	*/bash-completion/*) say conf/completion/postrider ;;
+	*/doc/postrider/*) say "conf/${1#*/doc/postrider/}" ;;
 	*) say "conf/${1##*/}" ;;
 	esac
 }
@@ -457,7 +458,8 @@ uninstall() {
 			fi
 		done
 	done < <(items)
-	rmdir "$ROOT${VALUE[daemon_directory]}"/*/ "$ROOT${VALUE[daemon_directory]}" 2>/dev/null || true
+	rmdir "$ROOT${VALUE[daemon_directory]}"/*/ "$ROOT${VALUE[daemon_directory]}" \
+		"$ROOT"/usr/share/doc/postrider/{examples/*/,examples,} 2>/dev/null || true
 	[ -n "$ROOT" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 	[ -z "$BACK" ] || say "the mail system that was here before is back; start it when you want it"
 	say "kept: $ROOT$CONFIG, $ROOT${VALUE[queue_directory]} with all mail in it, $ROOT${VALUE[data_directory]}," \
