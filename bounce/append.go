@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"syscall"
 
 	"postrider/lib/base/file"
 	"postrider/lib/mail/dsnlog"
@@ -33,31 +32,12 @@ func appendEntry(name queue.Name, id string, e dsnlog.Entry) error {
 	return nil
 }
 
-// openLog opens and locks a log. Somebody may mail and remove the log while we
-// wait for the lock; then there is a new one to be made.
+// openLog opens and locks a log.
 func openLog(name queue.Name, id string) (*os.File, error) {
-	path := queue.Path(name, id)
 	tries := file.Tries{Attempts: conf.DeliverLockAttempts, Delay: conf.DeliverLockDelay}
-	for {
-		const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NOFOLLOW
-		f, err := os.OpenFile(path, flags, 0o600)
-		if os.IsNotExist(err) && queue.MakeDirectories(name, id) == nil {
-			f, err = os.OpenFile(path, flags, 0o600)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := file.LockTries(f, file.Flock, file.Exclusive, tries); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		opened, err1 := f.Stat()
-		named, err2 := os.Lstat(path)
-		if err1 == nil && err2 == nil && os.SameFile(opened, named) {
-			return f, nil
-		}
-		f.Close()
-	}
+	return queue.OpenLog(name, id, os.O_WRONLY|os.O_APPEND|os.O_CREATE, func(f *os.File) error {
+		return file.LockTries(f, file.Flock, file.Exclusive, tries)
+	})
 }
 
 // removeLog deletes a log. One that is not there is no trouble.

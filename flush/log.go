@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -40,29 +39,11 @@ func fileName(domain string) string {
 	return string(name)
 }
 
-// open opens and locks a log. One that was removed while we waited for the lock
-// is not the one that others write to.
+// open opens and locks a log.
 func open(name string, flags int) (*os.File, error) {
-	path := queue.Path(queue.Flush, name)
-	for {
-		f, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW, 0o600)
-		if os.IsNotExist(err) && flags&os.O_CREATE != 0 && queue.MakeDirectories(queue.Flush, name) == nil {
-			f, err = os.OpenFile(path, flags|syscall.O_NOFOLLOW, 0o600)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := file.Lock(f, file.Flock, file.Exclusive); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		opened, err1 := f.Stat()
-		named, err2 := os.Lstat(path)
-		if err1 == nil && err2 == nil && os.SameFile(opened, named) {
-			return f, nil
-		}
-		f.Close()
-	}
+	return queue.OpenLog(queue.Flush, name, flags, func(f *os.File) error {
+		return file.Lock(f, file.Flock, file.Exclusive)
+	})
 }
 
 // add appends a message to the log of a destination.

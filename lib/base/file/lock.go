@@ -102,6 +102,34 @@ func fcntl(fd int, mode Mode, wait bool) error {
 	return unix.FcntlFlock(uintptr(fd), op, &how)
 }
 
+// Claim opens and locks a file that others may rename, replace or remove. What
+// it waited for may be another file by then than the one that stat, which looks
+// at the name, finds; then it begins again.
+func Claim(open func() (*os.File, error), stat func() (fs.FileInfo, error), lock func(*os.File) error) (*os.File, error) {
+	for {
+		f, err := open()
+		if err != nil {
+			return nil, err
+		}
+		err = lock(f)
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		opened, err := f.Stat()
+		if err == nil {
+			var named fs.FileInfo
+			if named, err = stat(); err == nil && os.SameFile(opened, named) {
+				return f, nil
+			}
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+}
+
 // control runs a system call on the descriptor of f and repeats it when a
 // signal interrupts it. It leaves f in the mode that it is in.
 func control(f *os.File, call func(fd int) error) error {

@@ -108,29 +108,20 @@ func rename(err error, path string) error {
 	return err
 }
 
-// openTemporary creates an empty file and locks it. What it waited for may have
-// been renamed in the meantime; then it begins again.
+// openTemporary creates an empty file and locks it.
 func openTemporary(dir *os.Root, name string) (*os.File, error) {
-	for {
-		f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		if err := file.Lock(f, file.Flock, file.Exclusive); err != nil {
-			f.Close()
-			return nil, err
-		}
-		mine, err := f.Stat()
-		named, nameErr := dir.Lstat(name)
-		if err == nil && nameErr == nil && os.SameFile(mine, named) {
-			if err := f.Truncate(0); err != nil {
-				f.Close()
-				return nil, err
-			}
-			return f, nil
-		}
-		f.Close()
+	f, err := file.Claim(func() (*os.File, error) {
+		return dir.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+	}, func() (os.FileInfo, error) { return dir.Lstat(name) },
+		func(f *os.File) error { return file.Lock(f, file.Flock, file.Exclusive) })
+	if err != nil {
+		return nil, err
 	}
+	if err := f.Truncate(0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 func (b *builder) Path() string   { return b.path }

@@ -52,7 +52,8 @@ func suffix(flags table.Flags) string {
 func openTemporary(name string) (*os.File, error) {
 	f, err := file.Claim(func() (*os.File, error) {
 		return os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
-	}, func(f *os.File) error { return file.Lock(f, file.Fcntl, file.Exclusive) })
+	}, func() (os.FileInfo, error) { return os.Lstat(name) },
+		func(f *os.File) error { return file.Lock(f, file.Fcntl, file.Exclusive) })
 	if err != nil {
 		return nil, err
 	}
