@@ -35,9 +35,30 @@
 //     are changed first.
 //   - upgrade-configuration [name=value ...]: create missing directories, and add
 //     the services to master.cf that are missing there.
-//   - tls: not available yet.
+//   - tls subcommand: manage keys and certificates; see below.
 //   - logrotate: rename $maillog_file, start a new one, and compress the old one
 //     with $maillog_file_compressor.
+//
+// The sub-commands of tls. Key files are named by their path, which may be relative to the
+// configuration directory, or by the algorithm, "rsa" or "ecdsa", of the key in use.
+//
+//   - all-default-client, all-default-server: tell by the exit status whether all
+//     TLS settings of smtp(8) or smtpd(8) have their default values.
+//   - enable-client [-r source]: if they have, make smtp(8) encrypt when servers offer
+//     it. Otherwise only show what is usual. -r sets tls_random_source.
+//   - enable-server [-r source] [-a algorithm] [-b bits] [hostname ...]: the same for
+//     smtpd(8), with a new key and certificate.
+//   - new-server-key [-a algorithm] [-b bits] [hostname ...]: make a private key, rsa
+//     (default, with 2048 bits) or ecdsa (with the curve secp256r1), and a certificate
+//     for the host names ($myhostname) that the key itself has signed, in new files of the
+//     configuration directory. They are not used until they are deployed.
+//   - new-server-cert [-a algorithm] [-b bits] [hostname ...]: the same with the key in
+//     use, if there is one.
+//   - deploy-server-cert certfile keyfile: put them into main.cf, after a check that they
+//     belong to each other.
+//   - output-server-csr [-k keyfile] [hostname ...]: write a request for a certificate,
+//     for an authority to sign.
+//   - output-server-tlsa [-h hostname] [keyfile ...]: write TLSA records for the DNS.
 //
 // Options:
 //
@@ -85,7 +106,7 @@ func main() {
 	load(words[0])
 	runInstances(words)
 	name := words[0]
-	openLog(forPeople[name])
+	openLog(name)
 	checkPlaces()
 	unix.Umask(0o022)
 	warnOldDefaults(name)
@@ -117,12 +138,6 @@ var commands = map[string]func(args []string) int{
 // forPeople are the commands whose messages are always shown as well as logged.
 var forPeople = map[string]bool{
 	"check": true, "set-permissions": true, "start": true, "start-fg": true, "upgrade-configuration": true, "tls": true,
-}
-
-// certificates is for the day when there is TLS.
-func certificates([]string) int {
-	msg.Error("postfix tls: not available yet: this release has no TLS; make keys and certificates with other tools")
-	return 1
 }
 
 func checkUser() {
@@ -195,14 +210,17 @@ func runInstances(words []string) {
 
 // openLog sends messages to the mail log under the name that log readers know,
 // and to a person who asks, who is watching, or who would not see them otherwise.
-func openLog(asked bool) {
+func openLog(command string) {
 	os.Setenv("MAIL_LOGTAG", conf.SyslogName)
 	name := conf.SyslogName + "/postfix-script"
+	if command == "tls" {
+		name = conf.SyslogName + "/postfix-tls-script"
+	}
 	_, err := os.Lstat(msg.SyslogSocket)
 	unseen := err != nil && conf.MaillogFile == ""
 	opened := conf.siteParams
 	opened.SyslogName = ""
-	conf.logParams.OpenLog(&opened, name, asked || unseen || isTerminal(2))
+	conf.logParams.OpenLog(&opened, name, forPeople[command] || unseen || isTerminal(2))
 	for _, warning := range settings.Warnings() {
 		msg.Warn("%s", warning)
 	}
