@@ -162,7 +162,8 @@ func (c *Client) config(peer *Peer) (*tls.Config, error) {
 	return config, nil
 }
 
-// verifier finds out what to ask of the peer's certificates.
+// verifier finds out what to ask of the peer's certificates. Nobody can prove
+// anything at a level without the records or fingerprints that it needs.
 func (c *Client) verifier(peer *Peer) (*verifier, error) {
 	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches() && peer.Level != HalfDANE, now: time.Now()}
 	var rejected []record
@@ -170,6 +171,7 @@ func (c *Client) verifier(peer *Peer) (*verifier, error) {
 	case peer.Level == Fingerprint:
 		v.records, rejected = fingerprintRecords(peer.Fingerprints, peer.Digest)
 		v.pinned = len(peer.Fingerprints) > 0
+		v.matches = v.pinned
 	case peer.Level.UsesDANE():
 		v.records, rejected = tlsaRecords(peer.TLSA, c.params.DANEDigests)
 		v.names = peer.Names
@@ -182,15 +184,16 @@ func (c *Client) verifier(peer *Peer) (*verifier, error) {
 	for _, r := range rejected {
 		msg.Warn("%s: unusable TLSA RR: %s", peer.Name, TLSAText(r.TLSA))
 	}
-	if len(v.records) == 0 && len(rejected) > 0 {
-		if peer.Level == Fingerprint {
-			msg.Warn("%s: all fingerprints unusable", peer.Name)
-			return v, nil
+	switch {
+	case len(v.records) > 0:
+	case peer.Level == Fingerprint && len(rejected) > 0:
+		msg.Warn("%s: all fingerprints unusable", peer.Name)
+	case peer.Level == DANEOnly:
+		return nil, errUnusable
+	case peer.Level.UsesDANE():
+		if len(rejected) > 0 {
+			msg.Warn("%s: all TLSA records unusable, fallback to unauthenticated TLS", peer.Name)
 		}
-		if peer.Level == DANEOnly {
-			return nil, errUnusable
-		}
-		msg.Warn("%s: all TLSA records unusable, fallback to unauthenticated TLS", peer.Name)
 		v.names, v.matches = nil, false
 	}
 	return v, nil

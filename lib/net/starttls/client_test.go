@@ -160,6 +160,8 @@ func TestRecords(t *testing.T) {
 	wrong := make([]byte, 32)
 	good, old := inter.Issue(mx), inter.Issue(with(func(r *pki.Request) { r.Begin, r.End = -2*time.Hour, -time.Hour }))
 	key := good.Leaf.RawSubjectPublicKeyInfo
+	late := good
+	late.Certificate = append(late.Certificate[:2:2], expired.Cert.Raw) // not of this chain
 	noMatch := "server certificate verification failed for mx: num=65:no matching DANE TLSA records"
 	for _, test := range []struct {
 		about  string
@@ -185,6 +187,8 @@ func TestRecords(t *testing.T) {
 			"CA certificate verification failed for mx: num=65:no matching DANE TLSA records"},
 		{"authority, wrong name", good, DANE, "example.com", []dns.TLSA{{Usage: 2, Selector: 0, Matching: 1, Data: digest(inter.Cert.Raw)}}, nil, Untrusted, "num=62:hostname mismatch"},
 		{"authority, expired", old, DANE, "mx.example.com", []dns.TLSA{{Usage: 2, Selector: 0, Matching: 1, Data: digest(inter.Cert.Raw)}}, nil, Untrusted, "certificate has expired"},
+		{"two authorities, one expired", late, DANE, "mx.example.com", []dns.TLSA{{Usage: 2, Selector: 1, Matching: 1, Data: digest(expired.Cert.RawSubjectPublicKeyInfo)},
+			{Usage: 2, Selector: 0, Matching: 1, Data: digest(inter.Cert.Raw)}}, nil, Verified, "at depth 1: 2 0 1"},
 		{"the host's own as authority", good, DANE, "mx.example.com", []dns.TLSA{{Usage: 2, Selector: 0, Matching: 1, Data: digest(good.Leaf.Raw)}}, nil, Untrusted, "num=65"},
 		{"found by an insecure record", good, HalfDANE, "", []dns.TLSA{{Usage: 3, Selector: 1, Matching: 1, Data: digest(key)}}, nil, Trusted, "Matched DANE EE"},
 		{"unusable", good, DANE, "mx.example.com", []dns.TLSA{{Usage: 3, Selector: 1, Matching: 1, Data: wrong[:3]}}, nil, Untrusted,
@@ -202,6 +206,20 @@ func TestRecords(t *testing.T) {
 		if err != nil || session.Trust != test.trust || !strings.Contains(log, test.log) {
 			t.Errorf("%s: %v, want %v and %q\n%s", test.about, err, test.trust, test.log, log)
 		}
+	}
+}
+
+// Without the records that a level needs, a good certificate proves nothing.
+func TestNoRecords(t *testing.T) {
+	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{root.Issue(mx)}})
+	for _, level := range []Level{Fingerprint, DANE, HalfDANE} {
+		c := client(t, Options{Roots: newRoots(root.Cert)})
+		if session, log, err := begin(t, addr, c, &Peer{Level: level, Names: []string{"mx.example.com"}}); err != nil || session.Trust != Trusted {
+			t.Errorf("%v: %v, %s", level, err, log)
+		}
+	}
+	if _, log, err := begin(t, addr, client(t, Options{}), &Peer{Level: DANEOnly}); err == nil || log != "mx: no usable TLSA records: aborting TLS session" {
+		t.Errorf("%v, %s", err, log)
 	}
 }
 

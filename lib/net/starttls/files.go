@@ -195,5 +195,5 @@ func keyAlgorithm(key crypto.PublicKey) x509.PublicKeyAlgorithm {
 
 var (
 	errNoVersion = errors.New("the list of protocols leaves none that there is: aborting TLS session")
-	errUnusable  = errors.New("all TLSA records unusable: aborting TLS session")
+	errUnusable  = errors.New("no usable TLSA records: aborting TLS session")
 )

@@ -74,6 +74,7 @@ func (v *verifier) byRoots(chain []*x509.Certificate, roots *Roots) verdict {
 // RFC 7672, sections 3.1.1 and 3.1.2.
 func (v *verifier) byRecord(chain []*x509.Certificate) verdict {
 	anchors, last := false, len(chain)-1
+	var failed *verdict
 	for i := range v.records {
 		r := &v.records[i]
 		if r.Usage == usageEntity {
@@ -90,8 +91,14 @@ func (v *verifier) byRecord(chain []*x509.Certificate) verdict {
 		found := v.byRoots(chain, newRoots(anchor))
 		if found.problem == "" {
 			found.record = r.matched(depth)
+			return v.proved(found)
 		}
-		return v.proved(found)
+		if failed == nil {
+			failed = &found
+		}
+	}
+	if failed != nil {
+		return *failed
 	}
 	switch {
 	case len(v.records) == 0:
@@ -103,10 +110,8 @@ func (v *verifier) byRecord(chain []*x509.Certificate) verdict {
 }
 
 func (v *verifier) proved(d verdict) verdict {
-	if d.problem == "" {
-		if d.trust = Verified; !v.matches {
-			d.trust = Trusted
-		}
+	if d.trust = Verified; !v.matches {
+		d.trust = Trusted
 	}
 	return d
 }
