@@ -20,8 +20,6 @@ import (
 	"postrider/test/machine"
 )
 
-func TestMain(m *testing.M) { machine.Main(m) }
-
 // A side is one of the two mail systems.
 type side string
 

@@ -65,34 +65,12 @@ func baseline(t *testing.T) evidence {
 	return base
 }
 
-// TestPairs: each program works in the other system.
-func TestPairs(t *testing.T) {
-	want := baseline(t)
-	expected := trouble(want["log"])
-	results := map[string]string{}
-	try := func(m mix) {
-		t.Run(m.String(), func(t *testing.T) {
-			results[m.String()] = "failed"
-			got := traffic(t, m)
-			for _, line := range trouble(got["log"]) {
-				if !slices.Contains(expected, line) {
-					t.Error(line)
-				}
-			}
-			if _, text := compareEvidence(want, got); text != "" {
-				t.Errorf("differences (- stock, + %v):\n%s", m, text)
-			}
-			if !t.Failed() {
-				results[m.String()] = "ok"
-			}
-		})
-	}
-	table := fmt.Sprintf("%-18s %-22s %s\n", "program", "ours in stock", "stock in ours")
+// mixes are the systems that TestPairs makes: each program in the other system,
+// and some at random.
+func mixes() []mix {
+	var list []mix
 	for _, p := range programs {
-		inStock, inOurs := mix{stock, []string{p}}, mix{ours, []string{p}}
-		try(inStock)
-		try(inOurs)
-		table += fmt.Sprintf("%-18s %-22s %s\n", p, results[inStock.String()], results[inOurs.String()])
+		list = append(list, mix{stock, []string{p}}, mix{ours, []string{p}})
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 6 {
@@ -102,8 +80,63 @@ func TestPairs(t *testing.T) {
 				m.swapped = append(m.swapped, p)
 			}
 		}
-		try(m)
+		list = append(list, m)
+	}
+	return list
+}
+
+// TestPairs: each program works in the other system. A second machine tries two
+// of three mixes at the same time, and while the other tests run in this one.
+func TestPairs(t *testing.T) {
+	second := os.Getenv("INTEROP_SECOND") != ""
+	results := map[string]string{}
+	want := baseline(t)
+	list := mixes()
+	for i, m := range list {
+		if (i%3 > 0) == second {
+			t.Run(m.String(), func(t *testing.T) { results[m.String()] = tryMix(t, m, want) })
+		}
+	}
+	if second {
+		for name, result := range results {
+			fmt.Printf("%s%s: %s\n", resultMark, name, result)
+		}
+		return
+	}
+	report, status := secondReport()
+	for line := range strings.Lines(report) {
+		if text, ok := strings.CutPrefix(line, resultMark); ok {
+			name, result, _ := strings.Cut(strings.TrimSpace(text), ": ")
+			results[name] = result
+		}
+	}
+	table := fmt.Sprintf("%-18s %-22s %s\n", "program", "ours in stock", "stock in ours")
+	for i := range programs {
+		table += fmt.Sprintf("%-18s %-22s %s\n", programs[i], results[list[2*i].String()], results[list[2*i+1].String()])
+	}
+	for _, m := range list[2*len(programs):] {
 		table += fmt.Sprintf("%s: %s\n", m, results[m.String()])
 	}
 	t.Logf("\n%s", table)
+	if status != "0" {
+		t.Errorf("the second machine: %s\n%s", status, report)
+	}
+}
+
+// tryMix sends the traffic through a system and compares what comes of it.
+func tryMix(t *testing.T, m mix, want evidence) string {
+	expected := trouble(want["log"])
+	got := traffic(t, m)
+	for _, line := range trouble(got["log"]) {
+		if !slices.Contains(expected, line) {
+			t.Error(line)
+		}
+	}
+	if _, text := compareEvidence(want, got); text != "" {
+		t.Errorf("differences (- stock, + %v):\n%s", m, text)
+	}
+	if t.Failed() {
+		return "failed"
+	}
+	return "ok"
 }

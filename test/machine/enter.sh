@@ -1,14 +1,15 @@
 #!/bin/bash
 # Runs a command as root on a throw-away copy of this machine: the file system
 # is an overlay whose changes live in memory, the network has nothing but
-# loopback, and all processes end with the command. The tree is at /src.
+# loopback, and all processes end with the command. It keeps the name that the
+# machine had at the begin. The tree is at /src.
 #   enter.sh DIR TREE COMMAND...      DIR is an empty directory to work in
 # MACHINE_COPY=FILE is put into /usr/local/bin; MACHINE_DISK=DIR is a real disk, at /disk.
 set -eu
 work=$1 tree=$2
 shift 2
 export MACHINE_WORK=$work MACHINE_TREE=$tree
-exec unshare --mount --net --pid --fork --kill-child --propagation private bash -c '
+exec unshare --mount --net --uts --pid --fork --kill-child --propagation private bash -c '
 set -eu
 mount -t tmpfs -o size=${MACHINE_SIZE:-4g} tmpfs "$MACHINE_WORK"
 mkdir -p "$MACHINE_WORK/upper" "$MACHINE_WORK/work" "$MACHINE_WORK/root"
