@@ -43,8 +43,8 @@ func (t *talk) shown(line string) string {
 	return line
 }
 
-// ask sends a command, and reads the answer. When there is none it logs why, as
-// trouble "while" something was done, and gives false.
+// ask sends a command, and reads the answer; without a command only that. The
+// error is what log lines say in front of "while sending".
 func (t *talk) ask(command string, limit time.Duration) (dialogue.Reply, error) {
 	t.stream.SetDeadline(time.Now().Add(limit))
 	if command != "" {
