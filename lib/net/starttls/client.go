@@ -93,7 +93,6 @@ func (c *Client) Start(s *stream.Stream, peer *Peer, limit time.Duration) (*Sess
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return session.choose(asked, c.options.Certificates), nil
 	}
-	s.Discard(s.Buffered())
 	session.tls = tls.Client(session.lower, config)
 	if err := handshake(session.tls, peer.Name); err != nil {
 		return nil, err
@@ -103,7 +102,7 @@ func (c *Client) Start(s *stream.Stream, peer *Peer, limit time.Duration) (*Sess
 	if log.Has(LogSummary) {
 		msg.Info("%s TLS connection established to %s: %s", session.Trust, peer.Name, session.Details())
 	}
-	s.Reset(session)
+	s.Reset(session) // forgets what came before TLS
 	return session, nil
 }
 
