@@ -106,10 +106,10 @@ func (r *report) header() {
 
 // sender is the From: header. The built-in one follows header_from_format.
 func (r *report) sender() string {
-	if r.template.OwnFrom || strings.EqualFold(conf.HeaderFromFormat, "obsolete") {
-		return r.template.From
+	if !r.template.OwnFrom && strings.EqualFold(conf.HeaderFromFormat, "obsolete") {
+		return notice.ObsoleteFrom
 	}
-	return "Mail Delivery System <MAILER-DAEMON>"
+	return r.template.From
 }
 
 func (r *report) encoding() {

@@ -42,7 +42,7 @@ func (p *postconf) parameterEdit() (*parameterEdit, error) {
 		if e.mode == 'e' {
 			return nil, errors.New("-e requires name=value argument")
 		}
-		return nil, fmt.Errorf("-%c requires name argument", e.mode)
+		return nil, errors.New("missing service argument")
 	}
 	for _, arg := range p.args {
 		name, value, found := strings.Cut(arg, "=")
@@ -57,7 +57,11 @@ func (p *postconf) parameterEdit() (*parameterEdit, error) {
 		case e.mode == 'e' && !found, strings.ContainsAny(name, " \t"):
 			return nil, fmt.Errorf("missing '=' after attribute name: %q", arg)
 		}
-		if _, twice := e.values[name]; !twice {
+		if old, twice := e.values[name]; twice {
+			if e.mode == 'e' {
+				p.warn("ignoring earlier request: '%s = %s'", name, old)
+			}
+		} else {
 			e.names = append(e.names, name)
 		}
 		e.values[name] = text.Trim(value)

@@ -63,13 +63,30 @@ var rawNames = map[string]bool{
 
 // warnUndefined warns about names that settings refer to and that nobody knows.
 func (p *postconf) warnUndefined(s *param.Settings, k *names) {
-	file := filepath.Join(p.dir, "main.cf")
+	undefined := func(name string) bool {
+		class, found := k.Classes[name]
+		_, set := s.Get(name)
+		return !set && (!found || class == known.User)
+	}
 	for _, setting := range s.Names() {
 		value, _ := s.Get(setting)
 		for _, name := range macro.Names(value) {
-			_, builtin := k.Classes[name]
-			if _, set := s.Get(name); !set && (!builtin || k.Classes[name] == known.User) {
-				p.warn("%s: undefined parameter: %s", file, name)
+			if undefined(name) {
+				p.warn("%s: undefined parameter: %s", filepath.Join(p.dir, "main.cf"), name)
+			}
+		}
+	}
+	for i := range k.entries {
+		own := make(map[string]bool)
+		options := k.entries[i].Options()
+		for _, option := range options {
+			own[option.Name] = true
+		}
+		for _, option := range options {
+			for _, name := range macro.Names(option.Value) {
+				if undefined(name) && !own[name] {
+					p.warn("%s: undefined parameter: %s", filepath.Join(p.dir, "master.cf"), name)
+				}
 			}
 		}
 	}
@@ -78,7 +95,6 @@ func (p *postconf) warnUndefined(s *param.Settings, k *names) {
 // warnUnused warns about settings whose names nobody knows, in main.cf and in
 // the options of services.
 func (p *postconf) warnUnused(s *param.Settings, k *names) {
-	p.warnUndefined(s, k)
 	file := filepath.Join(p.dir, "main.cf")
 	for _, name := range s.Names() {
 		_, found := k.Classes[name]

@@ -60,7 +60,8 @@ func (p *postconf) listTLS() error {
 	case "public-key-algorithms":
 		fmt.Fprint(p.out, "rsa\necdsa\ned25519\n")
 	default:
-		return fmt.Errorf("option -T: unknown mode %q: want compile-version, run-version or public-key-algorithms", p.tls)
+		p.warn("unknown 'postconf -T' mode: %s", p.tls)
+		return errSaid
 	}
 	return nil
 }
@@ -76,7 +77,18 @@ func (p *postconf) bounceTexts(name string) error {
 		return errors.New("options -b and -t take one file name")
 	}
 	if len(p.args) == 1 {
-		args = append(args, "-o", "bounce_template_file="+p.args[0])
+		path := p.args[0]
+		if path != "" { // bounce(8) has another working directory
+			if path, err = filepath.Abs(path); err != nil {
+				return err
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				return fmt.Errorf("open %s: %w", p.args[0], errors.Unwrap(err))
+			}
+			f.Close()
+		}
+		args = append(args, "-o", "bounce_template_file="+path)
 	}
 	args = append(args, p.overrideArguments()...)
 	command := exec.Command(filepath.Join(s.Value("daemon_directory"), "bounce"), args...)

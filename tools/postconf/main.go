@@ -82,6 +82,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"postrider/lib/base/msg"
@@ -90,11 +91,16 @@ import (
 
 func main() {
 	p := &postconf{out: os.Stdout, err: os.Stderr}
-	if err := p.run(os.Args[1:]); err != nil {
+	if err := p.run(os.Args[1:]); err == errSaid {
+		os.Exit(1)
+	} else if err != nil {
 		fmt.Fprintln(p.err, "postconf: fatal: "+msg.Text("%v", err))
 		os.Exit(1)
 	}
 }
+
+// errSaid is trouble that was reported already.
+var errSaid = errors.New("reported")
 
 // A postconf is one run of the command.
 type postconf struct {
@@ -108,7 +114,7 @@ type postconf struct {
 }
 
 func (p *postconf) warn(format string, args ...any) {
-	fmt.Fprintln(p.err, "postconf: warning: "+msg.Text(format, args...))
+	fmt.Fprintln(p.err, "postconf: warning: "+msg.Printable(msg.Text(format, args...)))
 }
 
 // run does what the arguments say.
@@ -141,6 +147,9 @@ const usage = "usage: postconf [-a (server SASL types)] [-A (client SASL types)]
 	"[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] " +
 	"[-X (exclude)] [-# (comment-out)] [name...]"
 
+// letterOrder are all options, in the order in which messages name them.
+const letterOrder = "aAbcCdefFhHlmMnopPtTvxX#"
+
 // options takes the options from the command line. They may stand together, as
 // in -nf, and an argument may follow its letter at once.
 func (p *postconf) options(args []string) error {
@@ -154,7 +163,7 @@ func (p *postconf) options(args []string) error {
 		}
 		for i := 1; i < len(word); i++ {
 			letter := word[i]
-			if !strings.ContainsRune("aAbcCdefFhHlmMnopPtTvxX#", rune(letter)) {
+			if !strings.ContainsRune(letterOrder, rune(letter)) {
 				fmt.Fprintf(p.err, "postconf: invalid option -- '%c'\n", letter)
 				return errors.New(usage)
 			}
@@ -216,10 +225,11 @@ func (p *postconf) check() error {
 			}
 		}
 		if len(given) > 1 {
+			slices.SortFunc(given, func(a, b string) int { return strings.Index(letterOrder, a[1:]) - strings.Index(letterOrder, b[1:]) })
 			return fmt.Errorf("specify one of %s", strings.Join(given, " "))
 		}
 	}
-	for _, conflict := range []string{"Mn", "Md", "Mh", "MH", "MC", "Fn", "Fd", "FC", "Pn", "Pd", "PC", "F#", "FX", "P#"} {
+	for _, conflict := range []string{"Mn", "Md", "Mh", "MH", "MC", "Fn", "Fd", "FC", "Pn", "Pd", "F#", "FX", "P#"} {
 		if p.modes[conflict[0]] && p.modes[conflict[1]] {
 			return fmt.Errorf("with option -%c, do not specify -%c", conflict[0], conflict[1])
 		}

@@ -27,6 +27,9 @@ func parseTarget(text string, parts int) target {
 	for len(words) < 3 {
 		words = append(words, "*")
 	}
+	if words[2] == "" {
+		words[2] = "*"
+	}
 	return target{text, words[0], words[1], words[2]}
 }
 
@@ -64,6 +67,9 @@ func (p *postconf) targets() ([]target, error) {
 		if p.modes['M'] && strings.Contains(t.kind, "/") {
 			return nil, errors.New("-M option requires service_name[/type]")
 		}
+		if p.modes['F'] && strings.Contains(t.item, "/") {
+			return nil, errors.New("-F option requires service_name[/type[/field]]")
+		}
 		if p.modes['F'] && t.item != "*" && !slices.Contains(mastercf.FieldNames[:], t.item) {
 			return nil, fmt.Errorf("invalid service attribute name: %q", t.item)
 		}
@@ -74,10 +80,6 @@ func (p *postconf) targets() ([]target, error) {
 
 // printServices prints what master.cf says.
 func (p *postconf) printServices() error {
-	targets, err := p.targets()
-	if err != nil {
-		return err
-	}
 	path := filepath.Join(p.dir, "master.cf")
 	master, err := mastercf.ReadFile(path)
 	if err != nil {
@@ -92,6 +94,10 @@ func (p *postconf) printServices() error {
 	}
 	k := p.known(s)
 	p.warnUndefined(s, k)
+	targets, err := p.targets()
+	if err != nil {
+		return err
+	}
 	for _, t := range targets {
 		found := false
 		for i := range master.Entries {

@@ -86,21 +86,23 @@ func (p *postconf) dropService(d *mastercf.Document, arg string) error {
 	return nil
 }
 
-// itemTarget reads "service/type/item=value".
-func itemTarget(arg string, value bool) (target, string, error) {
+const needParameter = "-Pe or -PX requires service_name/type/parameter"
+
+// itemTarget reads "service/type/item=value"; want is the error when it is shorter.
+func itemTarget(arg string, value bool, want string) (target, string, error) {
 	names, text, found := strings.Cut(arg, "=")
 	if value && !found {
 		return target{}, "", fmt.Errorf("missing '=' in %q", arg)
 	}
 	t := parseTarget(strings.TrimSpace(names), 3)
 	if t.item == "*" {
-		return t, "", fmt.Errorf("%q: -F and -P edits require service_name/type/name", arg)
+		return t, "", errors.New(want)
 	}
 	return t, strings.TrimSpace(text), nil
 }
 
 func (p *postconf) setField(d *mastercf.Document, arg string) error {
-	t, value, err := itemTarget(arg, true)
+	t, value, err := itemTarget(arg, true, "-Fe or -FX requires service_name/type/field_name")
 	if err != nil {
 		return err
 	}
@@ -114,7 +116,7 @@ func (p *postconf) setField(d *mastercf.Document, arg string) error {
 }
 
 func (p *postconf) setOptionOf(d *mastercf.Document, arg string) error {
-	t, value, err := itemTarget(arg, true)
+	t, value, err := itemTarget(arg, true, needParameter)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func (p *postconf) setOptionOf(d *mastercf.Document, arg string) error {
 }
 
 func (p *postconf) removeOption(d *mastercf.Document, arg string) error {
-	t, _, err := itemTarget(arg, false)
+	t, _, err := itemTarget(arg, false, needParameter)
 	if err != nil {
 		return err
 	}

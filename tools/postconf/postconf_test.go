@@ -153,7 +153,7 @@ func TestEdit(t *testing.T) {
 		{[]string{"-F", "relay/unix/chroot=n"}, "master.cf", testMaster[strings.Index(testMaster, "relay"):strings.Index(testMaster, "# last")],
 			"relay      unix  -       -       n       -       -       smtp\n    -o syslog_name=postfix/$service_name\n"},
 		{[]string{"-P", "relay/unix/syslog_name=a b"}, "master.cf", testMaster[strings.Index(testMaster, "relay"):strings.Index(testMaster, "# last")],
-			"relay      unix  -       -       y       -       -       smtp\n    -o { syslog_name = a b }\n"},
+			"relay      unix  -       -       y       -       -       smtp\n    -o {syslog_name=a b}\n"},
 		{[]string{"-PX", "relay/unix/syslog_name"}, "master.cf", testMaster[strings.Index(testMaster, "relay"):strings.Index(testMaster, "# last")],
 			"relay      unix  -       -       y       -       -       smtp\n"},
 	}
@@ -184,11 +184,11 @@ func TestEdit(t *testing.T) {
 func TestEditErrors(t *testing.T) {
 	dir := folder(t)
 	for _, test := range []struct{ args, want string }{
-		{"-e", "requires name=value"}, {"-e foo", "missing '='"}, {"=x", "missing attribute name"}, {"-X", "requires name"},
+		{"-e", "requires name=value"}, {"-e foo", "missing '='"}, {"=x", "missing attribute name"}, {"-X", "missing service argument"},
 		{"-X a=b", "specify one of -e -X"}, {"-dn", "specify one of"}, {"-M -n", "do not specify -n"}, {"-Q", "usage:"},
 		{"-o", "usage:"}, {"-F smtp/inet/chroot=q", `field "chroot" is "q": write y, n or -`},
 		{"-F smtp/inet/nosuch=q", "invalid service attribute"}, {"-M smtp=x", "requires service_name/type"},
-		{"-Me a/unix=b", "is missing"}, {"-PX smtp", "require"}, {"-T x", "unknown mode"}, {"-C x", "unknown -C"}, {"-o x soft_bounce", "missing '='"},
+		{"-Me a/unix=b", "is missing"}, {"-PX smtp", "require"}, {"-T x", "reported"}, {"-C x", "unknown -C"}, {"-o x soft_bounce", "missing '='"},
 	} {
 		if _, _, err := postconfIn(dir, strings.Fields(test.args)...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.args, err, test.want)

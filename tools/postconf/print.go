@@ -41,6 +41,9 @@ func (p *postconf) printParameters() error {
 		return err
 	}
 	k := p.known(s)
+	if !p.modes['d'] {
+		p.warnUndefined(s, k)
+	}
 	names := p.args
 	if len(names) == 0 {
 		names = k.Sorted()

@@ -75,7 +75,7 @@ type Option struct {
 func (e *Entry) SetOption(name, value string) {
 	text := name + "=" + value
 	if strings.ContainsAny(value, blanks+"{}") {
-		text = "{ " + name + " = " + value + " }"
+		text = braced(name, value, true)
 	}
 	if e.replaceOption(name, text) {
 		return

@@ -168,12 +168,23 @@ func ParseEntry(line string) (Entry, error) {
 		if err != nil {
 			return e, err
 		}
+		if n := len(e.RawArgs); n > 0 && e.RawArgs[n-1] == "-o" && arg[0] == '{' {
+			arg = braced(strings.Cut(plain, "="))
+		}
 		e.RawArgs, e.Args, rest = append(e.RawArgs, arg), append(e.Args, plain), after
 	}
 	return e, e.interpret()
 }
 
 const blanks = " \t\r\n\v\f"
+
+// braced is the form of an option with blanks in its value: {name=value}.
+func braced(name, value string, found bool) string {
+	if !found {
+		return "{" + name + "}"
+	}
+	return "{" + strings.TrimSpace(name) + "=" + strings.TrimSpace(value) + "}"
+}
 
 // unbrace removes the braces around an argument, with the white space inside.
 func unbrace(arg string) (string, error) {

@@ -175,7 +175,7 @@ func TestEdit(t *testing.T) {
 smtp       inet  n       -       n       -       -       smtpd
     -o smtpd_x=new
     -v
-    -o { spaced = a b }
+    -o {spaced=a b}
 
 #tlsmgr    unix  -       -       -       1000?   1       tlsmgr
 # after

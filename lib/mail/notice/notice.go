@@ -46,7 +46,10 @@ func (t *Templates) find(name string) *Template {
 	return nil
 }
 
-const builtinFrom = "MAILER-DAEMON (Mail Delivery System)"
+const builtinFrom = "Mail Delivery System <MAILER-DAEMON>"
+
+// ObsoleteFrom is the same in the form that header_from_format calls obsolete.
+const ObsoleteFrom = "MAILER-DAEMON (Mail Delivery System)"
 
 // Builtin returns the templates that are used when no file replaces them.
 func Builtin() Templates {

@@ -90,7 +90,7 @@ func (s *Settings) parse(name string, r io.Reader) error {
 			}
 			continue
 		}
-		if old, set := s.set[parameter]; set {
+		if old, set := s.set[parameter]; set && old.value != value {
 			s.warn(fmt.Sprintf("%s, line %d: overriding earlier entry: %s=%s", name, line.First, parameter, old.value))
 		}
 		s.set[parameter] = setting{value, name, line.First}
