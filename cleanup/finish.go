@@ -60,8 +60,7 @@ func (m *message) commit() {
 			return
 		}
 		m.file.Name = queue.Hold
-		path := m.file.Path()
-		unfinished.Store(&path)
+		unfinished.set(m.file.Path())
 		server.FlowPut(1) // the queue manager never sees this one
 	}
 	if err := m.file.Commit(queue.ModeReady); err != nil {

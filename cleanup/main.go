@@ -27,7 +27,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -77,15 +77,35 @@ func prepare(p *server.Process) {
 	signal.Notify(c, syscall.SIGTERM)
 	go func() {
 		<-c
-		if path := unfinished.Load(); path != nil {
-			os.Remove(*path)
-		}
+		unfinished.remove()
 		os.Exit(0)
 	}()
 }
 
-// unfinished is the path of the file that must not stay behind.
-var unfinished atomic.Pointer[string]
+// unfinished is the file that must not stay behind when the process is told to
+// end.
+var unfinished leftover
+
+// A leftover has a lock that decides: a file that was removed is never reported
+// as taken, and one that is about to be reported is never removed.
+type leftover struct {
+	sync.Mutex
+	path string // "": none
+}
+
+func (l *leftover) set(path string) {
+	l.Lock()
+	l.path = path
+	l.Unlock()
+}
+
+// remove keeps the lock: what it removed must not be reported any more.
+func (l *leftover) remove() {
+	l.Lock()
+	if l.path != "" {
+		os.Remove(l.path)
+	}
+}
 
 // serve takes one message.
 func serve(s *stream.Stream, c server.Client) {
@@ -97,9 +117,8 @@ func serve(s *stream.Stream, c server.Client) {
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
-	path := f.Path()
-	unfinished.Store(&path)
-	defer unfinished.Store(nil)
+	unfinished.set(f.Path())
+	defer unfinished.set("") // the reply goes out after that
 	m := newMessage(f)
 	removeLogs(f.ID)
 	attr.Write(s, cleanup.Announcement{Protocol: cleanup.Protocol, QueueID: f.ID})
