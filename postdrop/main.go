@@ -30,6 +30,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"postrider/lib/base/attr"
@@ -71,15 +72,11 @@ func main() {
 // drop does the conversation: announcement, records, status.
 func drop(uid int) cleanup.Status {
 	io := stream.New(stream.Pair(0, 1))
-	f, err := queue.Create(queue.Maildrop, createAttempts)
-	if err != nil {
-		msg.Fatal("uid=%d: %v", uid, err)
-	}
-	msg.AtExit(f.Discard)
-	removeOnSignal(f)
+	f, keep := create(uid)
 	attr.Write(io, cleanup.Announcement{Protocol: protocol, QueueID: f.ID})
 	status, reason := receive(io, f, uid)
 	if status == 0 {
+		keep()
 		wakePickup()
 	}
 	attr.Write(io, cleanup.Reply{Status: status, Reason: reason})
@@ -91,21 +88,40 @@ func drop(uid int) cleanup.Status {
 // before the caller is told.
 const createAttempts = 6
 
-// removeOnSignal keeps a submission that a person interrupts from leaving
-// something behind. Signals that the caller ignores stay ignored.
-func removeOnSignal(f *queue.File) {
+// create makes the file. A submission that a person interrupts leaves nothing
+// behind. After keep the file stays, and success may be reported; keep does not
+// return when a signal was faster. Signals that the caller ignores stay ignored.
+func create(uid int) (f *queue.File, keep func()) {
 	c := make(chan os.Signal, 1)
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) {
 			signal.Notify(c, s)
 		}
 	}
+	var deciding sync.Mutex
+	var unfinished *queue.File
 	go func() {
 		s := <-c
-		f.Discard()
+		deciding.Lock()
+		if unfinished != nil {
+			unfinished.Discard()
+		}
 		signal.Reset(s)
 		syscall.Kill(os.Getpid(), s.(syscall.Signal))
 	}()
+	deciding.Lock()
+	f, err := queue.Create(queue.Maildrop, createAttempts)
+	if err != nil {
+		msg.Fatal("uid=%d: %v", uid, err)
+	}
+	unfinished = f
+	deciding.Unlock()
+	msg.AtExit(f.Discard)
+	return f, func() {
+		deciding.Lock()
+		unfinished = nil
+		deciding.Unlock()
+	}
 }
 
 // limitFileSize lets the system enforce message_size_limit: a longer write

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -235,4 +237,41 @@ func TestPostdropKilled(t *testing.T) {
 	s.Send("Subject: whole\n\nx\n", "-f", "joe@remote.example", "bob")
 	s.Wait("the whole one", func() bool { return strings.Contains(s.Mailbox("bob"), "Subject: whole") })
 	wantNot(t, s.Mailbox("bob"), "half")
+}
+
+// Whoever ends postdrop at any moment ends a submission, or comes too late: what
+// sendmail reported as sent arrives. S1.2.
+func TestInterruptedSubmission(t *testing.T) {
+	s := site(t).Start()
+	sent := []string{}
+	for i := range 60 {
+		subject := fmt.Sprintf("Subject: number %d;\n", i)
+		cmd := exec.Command("sendmail", "ann")
+		cmd.Stdin = strings.NewReader(subject + "\nx\n")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+		interrupt("postdrop")
+		if cmd.Wait() == nil {
+			sent = append(sent, subject)
+		}
+	}
+	if len(sent) == 0 {
+		t.Error("nothing was sent")
+	}
+	s.WaitEmpty()
+	want(t, s.Mailbox("ann"), sent...)
+}
+
+// interrupt tells all processes of a program to end.
+func interrupt(program string) {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, name := range names {
+		if text, _ := os.ReadFile(name); strings.TrimSpace(string(text)) == program {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+				syscall.Kill(pid, syscall.SIGTERM)
+			}
+		}
+	}
 }
