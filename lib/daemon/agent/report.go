@@ -112,8 +112,10 @@ func (r *Reporter) postpone(to *deliver.Recipient, relay string, o Outcome, word
 	if err := r.log(r.Params.Bounce.DeferServiceName, to, "delayed", o); err != nil {
 		msg.Warn("%s: %v", r.ID, err)
 	}
-	r.line(to, relay, o, word)
+	// Whoever reads the line and then asks for another attempt finds the message
+	// deferred, not on its way there.
 	r.remember(to)
+	r.line(to, relay, o, word)
 	return false
 }
 
