@@ -7,6 +7,8 @@ package convert
 import (
 	"bytes"
 	"strings"
+
+	"postrider/lib/mail/mime"
 )
 
 const (
@@ -38,19 +40,9 @@ type Converter struct {
 
 // A part is one entity of the message: its header, then its body.
 type part struct {
-	kind     kind
-	digest   bool // its parts are messages unless they say something else
-	boundary string
+	mime.Type
 	eightBit bool // so its header says
 }
-
-type kind int
-
-const (
-	leaf kind = iota
-	multipart
-	message
-)
 
 // Line takes a line, or a piece of one.
 func (c *Converter) Line(data []byte, ended bool) error {
@@ -60,7 +52,7 @@ func (c *Converter) Line(data []byte, ended bool) error {
 		return c.emit(data, ended)
 	}
 	if c.inBody {
-		if c.SevenBit && c.part.eightBit && c.part.kind == leaf {
+		if c.SevenBit && c.part.eightBit && c.part.Kind == mime.Leaf {
 			return c.qp.line(data, ended, c.Out)
 		}
 		return c.emit(data, ended)
@@ -145,9 +137,9 @@ func (c *Converter) endHeaderLine() error {
 	name = strings.TrimRight(name, " \t")
 	switch {
 	case strings.EqualFold(name, "Content-Type"):
-		c.part.contentType(value)
+		c.part.Type = mime.ParseType(value, boundaryMax)
 	case strings.EqualFold(name, "Content-Transfer-Encoding"):
-		word := strings.ToLower(strings.TrimSpace(uncomment(value)))
+		word := mime.ParseEncoding(value)
 		c.part.eightBit = word == "8bit" || word == "binary"
 		if c.SevenBit && c.part.eightBit {
 			return nil // encodingLine says what it is now
@@ -180,7 +172,7 @@ func (c *Converter) endHeader(empty bool) error {
 	}
 	empty = empty || c.SevenBit && c.part.eightBit // the new header line must be apart from the body
 	c.inBody, c.primary = true, true
-	if c.part.kind == message && len(c.outer) < nesting {
+	if c.part.Kind == mime.Message && len(c.outer) < nesting {
 		c.outer = append(c.outer, c.part)
 		c.part = part{}
 		c.inBody = false
@@ -197,7 +189,7 @@ func (c *Converter) encodingLine() error {
 	if !c.SevenBit || !c.part.eightBit {
 		return nil
 	}
-	if c.part.kind == leaf {
+	if c.part.Kind == mime.Leaf {
 		return c.lines("Content-Transfer-Encoding: quoted-printable", true)
 	}
 	return c.lines("Content-Transfer-Encoding: 7bit", true)
@@ -210,18 +202,18 @@ func (c *Converter) boundary(data []byte) bool {
 	if len(data) < 3 || data[0] != '-' || data[1] != '-' {
 		return false
 	}
-	if c.inBody && c.part.kind == multipart && c.part.boundary != "" && len(c.outer) < nesting {
+	if c.inBody && c.part.Kind == mime.Multipart && len(c.outer) < nesting {
 		// This may be the first boundary of the multipart itself.
-		if closing, ok := matches(data, c.part.boundary); ok {
+		if closing, ok := matches(data, c.part.Boundary); ok {
 			c.begin(append(c.outer, c.part), closing)
 			return true
 		}
 	}
 	for i := len(c.outer) - 1; i >= 0; i-- {
-		if c.outer[i].boundary == "" {
+		if c.outer[i].Boundary == "" {
 			continue
 		}
-		if closing, ok := matches(data, c.outer[i].boundary); ok {
+		if closing, ok := matches(data, c.outer[i].Boundary); ok {
 			c.begin(c.outer[:i+1], closing)
 			return true
 		}
@@ -242,10 +234,7 @@ func (c *Converter) begin(outer []part, closing bool) {
 		c.outer, c.part, c.inBody = outer[:len(outer)-1], part{}, true
 		return
 	}
-	c.outer, c.part, c.inBody = outer, part{}, false
-	if within.digest {
-		c.part.kind = message
-	}
+	c.outer, c.part, c.inBody = outer, part{Type: within.Inside()}, false
 }
 
 // matches compares a line with a boundary. White space may follow it.
