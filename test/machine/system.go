@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -195,9 +196,14 @@ func (s *System) Mailbox(name string) string {
 	return string(b)
 }
 
-// Flush makes the system try all mail now.
+// Flush makes the system try all mail now. What is being tried is not tried again:
+// a message that the log calls deferred gets a moment to be so.
 func (s *System) Flush() {
 	s.t.Helper()
+	busy := func(path string) bool { return !strings.HasPrefix(path, "deferred/") && !strings.HasPrefix(path, "hold/") }
+	for end := time.Now().Add(2 * time.Second); slices.ContainsFunc(s.Queued(), busy) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	s.must("postqueue", "-f")
 }
 
