@@ -200,7 +200,9 @@ func (s *System) Mailbox(name string) string {
 // a message that the log calls deferred gets a moment to be so.
 func (s *System) Flush() {
 	s.t.Helper()
-	busy := func(path string) bool { return !strings.HasPrefix(path, "deferred/") && !strings.HasPrefix(path, "hold/") }
+	busy := func(path string) bool {
+		return !strings.HasPrefix(path, "deferred/") && !strings.HasPrefix(path, "hold/")
+	}
 	for end := time.Now().Add(2 * time.Second); slices.ContainsFunc(s.Queued(), busy) && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
