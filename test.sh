@@ -3,7 +3,7 @@
 # suite end to end, the suite beside stock Postfix, crashes. Needs Go, and root for the
 # later stages. On Debian it installs what the tests need from others.
 #
-#   ./test.sh                            everything
+#   ./test.sh                            everything but tools
 #   ./test.sh unit|endtoend|sites|tools|interop|crash ...  only these parts; unit needs nobody
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -81,11 +81,18 @@ stage_ours() {
 	./install.sh --root build/stage >build/stage.log 2>&1 || { cat build/stage.log; return 1; }
 }
 
+# talkative PACKAGE...: tests whose findings are printed when they pass, too: what
+# was the same, and the table of all pairs of programs.
+talkative() {
+	set -o pipefail
+	go test -count=1 -timeout 10m -v "$@" | grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS)'
+}
+
 # suite PART: the packages of a folder below test/.
 suite() { go list ./test/"$1"/... 2>/dev/null; }
 
-# The parts beside stock and the sites are run by name while they are being completed.
-parts=${*:-unit endtoend crash}
+# The comparison of all commands is run by name while it is being completed.
+parts=${*:-unit endtoend sites interop crash}
 
 unit() {
 	local others=()
@@ -125,9 +132,11 @@ for part in $parts; do
 		echo "no tests in test/$part"
 		continue
 	fi
-	short=
-	[ "$part" != crash ] || short=-short
-	stage "test/$part" go test -count=1 -timeout 10m $short "${list[@]}"
+	case $part in
+	crash) stage "test/crash" go test -count=1 -timeout 10m -short "${list[@]}" ;;
+	interop) stage "test/interop" bash -c "$(declare -f talkative); talkative \"\$@\"" talkative "${list[@]}" ;;
+	*) stage "test/$part" go test -count=1 -timeout 10m "${list[@]}" ;;
+	esac
 done
 
 say "end"
