@@ -1,11 +1,14 @@
 package interop
 
 import (
+	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,8 +24,15 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		os.Setenv("MACHINE_DISK", dir) // the last one who needs it removes it
-		go startSecond(dir)
+		os.Setenv("MACHINE_DISK", dir)
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { startSecond(ctx, dir) })
+		machine.AtExit(func() {
+			cancel()
+			running.Wait()
+			os.RemoveAll(dir)
+		})
 	}
 	machine.Main(m)
 }
@@ -35,7 +45,7 @@ const (
 )
 
 // startSecond runs the second machine and leaves its report.
-func startSecond(dir string) {
+func startSecond(ctx context.Context, dir string) {
 	flag.Parse()
 	run := flag.Lookup("test.run").Value.String()
 	if run == "" {
@@ -43,7 +53,7 @@ func startSecond(dir string) {
 	}
 	status := "0"
 	if strings.Contains(run, "TestPairs") {
-		out, err := second(run)
+		out, err := second(ctx, run)
 		if err != nil {
 			status = err.Error()
 		}
@@ -52,7 +62,7 @@ func startSecond(dir string) {
 	os.WriteFile(filepath.Join(dir, statusFile), []byte(status), 0o644)
 }
 
-func second(run string) ([]byte, error) {
+func second(ctx context.Context, run string) ([]byte, error) {
 	tree, err := machine.Tree()
 	if err != nil {
 		return nil, err
@@ -67,7 +77,14 @@ func second(run string) ([]byte, error) {
 	}
 	defer done()
 	cmd.Env = append(cmd.Env, "INTEROP_SECOND=1")
-	return cmd.CombinedOutput()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() { cmd.Process.Kill() })() // and all that is in the machine
+	err = cmd.Wait()
+	return out.Bytes(), err
 }
 
 // secondLimit is how long the second machine may take.

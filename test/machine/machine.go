@@ -27,8 +27,17 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
+	for _, f := range atExit {
+		f()
+	}
 	os.Exit(code)
 }
+
+var atExit []func()
+
+// AtExit makes Main call f outside of the machine, when everything in it has
+// ended.
+func AtExit(f func()) { atExit = append(atExit, f) }
 
 // again runs this binary with the same arguments inside a new machine.
 func again() (int, error) {
