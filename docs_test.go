@@ -1,0 +1,111 @@
+package postrider
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"postrider/lib/mail/param"
+)
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	foreign = regexp.MustCompile(`^[a-z]+:`) // an address on the network
+	span    = regexp.MustCompile("`[^`\n]+`")
+	setting = regexp.MustCompile(`(?:^|[ '])([a-z0-9]+_[a-z0-9_]+)(?: = | =$|=[^=\s])`)
+	classes = regexp.MustCompile(`smtpd_restriction_classes = (.*)`)
+)
+
+// pages reads the documents in docs and the README above them.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("docs/*.md")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no documents", err)
+	}
+	texts := make(map[string]string)
+	for _, name := range append(names, "README.md", "conf/examples/README.md") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(b)
+	}
+	return texts
+}
+
+// Links in documents lead somewhere, and each document is found from the README
+// by way of the index.
+func TestLinks(t *testing.T) {
+	texts := pages(t)
+	links := make(map[string][]string)
+	for name, text := range texts {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			goal, _, _ := strings.Cut(m[1], "#")
+			if goal == "" || foreign.MatchString(goal) {
+				continue
+			}
+			goal = path.Join(path.Dir(name), goal)
+			if _, err := os.Stat(goal); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", name, m[1])
+			}
+			links[name] = append(links[name], goal)
+		}
+	}
+	if !slices.Contains(links["README.md"], "docs/README.md") {
+		t.Error("README.md has no link to docs/README.md")
+	}
+	for name := range texts {
+		if name != "README.md" && name != "docs/README.md" && !slices.Contains(links["docs/README.md"], name) {
+			t.Errorf("docs/README.md has no link to %s", name)
+		}
+	}
+}
+
+// A setting in a document, between backquotes or on an indented line, is one of a
+// parameter that exists.
+func TestDocumentedSettings(t *testing.T) {
+	count := 0
+	for name, text := range pages(t) {
+		own := make(map[string]bool) // restriction classes that the page defines
+		for _, m := range classes.FindAllStringSubmatch(text, -1) {
+			for _, class := range strings.FieldsFunc(m[1], func(r rune) bool { return r == ',' || r == ' ' }) {
+				own[class] = true
+			}
+		}
+		var code []string
+		for _, s := range span.FindAllString(text, -1) {
+			code = append(code, strings.Trim(s, "`"))
+		}
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "    ") {
+				code = append(code, line)
+			}
+		}
+		for _, c := range code {
+			for _, m := range setting.FindAllStringSubmatch(strings.TrimRight(c, "\n"), -1) {
+				if count++; !own[m[1]] && !documented(m[1]) {
+					t.Errorf("%s: there is no parameter %s", name, m[1])
+				}
+			}
+		}
+	}
+	if count < 100 {
+		t.Errorf("only %d settings were found", count)
+	}
+}
+
+// documented knows the parameters of transports of any name, too, the templates of
+// bounce(5), and what stands in log lines and in entries of master.cf.
+func documented(name string) bool {
+	if slices.Contains([]string{"orig_to", "orig_client", "orig_queue_id", "null_sender"}, name) {
+		return true
+	}
+	_, rest, _ := strings.Cut(name, "_")
+	return param.Lookup(name) != nil || strings.HasSuffix(name, "_template") ||
+		param.Lookup("smtp_"+rest) != nil || param.Lookup("default_"+rest) != nil || param.Lookup(rest) != nil
+}
