@@ -22,6 +22,7 @@ const crowded = 100 * time.Millisecond
 type delivery struct {
 	call
 	entry   *sched.Entry
+	since   time.Time
 	pending bool // no agent has taken it yet, as far as we know
 	watched bool // we hear when an agent takes it
 }
@@ -77,14 +78,14 @@ func (q *manager) send(t *sched.Transport, e *sched.Entry, fd int) {
 }
 
 func (q *manager) delivery(t *sched.Transport, e *sched.Entry) *delivery {
-	d := &delivery{entry: e}
+	d := &delivery{entry: e, since: q.loop.now}
 	d.call = call{loop: q.loop, path: "private/" + t.Name, protocol: deliver.Protocol, accepted: func() { q.taken(d) }}
 	d.call.release = func(fd, uses int) {
 		if d.watched {
 			// Answer and end of an agent may come as one edge.
 			q.loop.change(fd, readable)
 		}
-		q.pool.put(t, fd, uses)
+		q.pool.put(t, fd, uses, q.waiting(t, d))
 	}
 	d.call.done = func(reply attr.List, err error) { q.delivered(d, reply, err) }
 	return d
@@ -219,6 +220,21 @@ func (q *manager) watchPending(t *sched.Transport) {
 			q.taken(d)
 		}
 	}
+}
+
+// waiting returns for how long a request of the transport has been waiting for an
+// agent, other than this one: 0 when none waits.
+func (q *manager) waiting(t *sched.Transport, done *delivery) (longest time.Duration) {
+	for _, d := range append([]*delivery(nil), q.pending[t]...) {
+		switch {
+		case d == done:
+		case d.wasRead():
+			q.taken(d)
+		default:
+			longest = max(longest, q.loop.now.Sub(d.since), 1)
+		}
+	}
+	return longest
 }
 
 // wasRead says whether the peer has read all that was sent.

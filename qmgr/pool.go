@@ -32,6 +32,11 @@ const (
 	keepUses = 20
 )
 
+// patience is how long a request may wait for an agent that keeps a connection
+// without a request. When the transport has fewer processes than there are
+// requests, those in the queue of its socket have no other chance.
+const patience = 10 * time.Millisecond
+
 func newPool(l *loop) *pool { return &pool{loop: l, idle: map[*sched.Transport][]*kept{}} }
 
 // take returns a connection for the next request of a transport, or nil.
@@ -45,13 +50,21 @@ func (p *pool) take(t *sched.Transport) *kept {
 	return k
 }
 
-// put keeps a connection whose request is done.
-func (p *pool) put(t *sched.Transport, fd, uses int) {
-	if uses >= keepUses {
+// put keeps a connection whose request is done. Another request may have been
+// waiting for an agent meanwhile; then it is kept for a moment, or not at all.
+func (p *pool) put(t *sched.Transport, fd, uses int, waiting time.Duration) {
+	if uses >= keepUses || waiting >= patience {
 		p.loop.close(fd)
 		return
 	}
 	k := &kept{fd: fd, uses: uses, since: p.loop.now}
+	if waiting > 0 {
+		k.since = k.since.Add(patience - keepTime)
+		if p.timer != nil {
+			p.timer.Stop()
+		}
+		p.timer = p.loop.after(patience, p.expire)
+	}
 	p.idle[t] = append(p.idle[t], k)
 	// An agent says nothing by itself: what comes is the end.
 	p.loop.handlers[fd] = func(uint32) {

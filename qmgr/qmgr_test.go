@@ -546,6 +546,22 @@ func TestSilentGreeting(t *testing.T) {
 	w.run()
 }
 
+// TestFewAgents: an agent that keeps its connection for the next request is free
+// for those that wait in the queue of its socket.
+func TestFewAgents(t *testing.T) {
+	w := newWorld(t)
+	w.ways["x"] = "single:"
+	w.single("single")
+	for range 6 {
+		w.put(queue.Incoming, mail{sender: "s@h", to: []string{"a@x"}})
+	}
+	begin := time.Now()
+	w.start()
+	if took := time.Since(begin); len(w.requests) != 6 || took > 3*keepTime {
+		t.Errorf("%d requests in %v", len(w.requests), took)
+	}
+}
+
 // TestLocalDestinations: S4.4.2. With one recipient a request, recipients are
 // destinations, whatever their extension and case.
 func TestLocalDestinations(t *testing.T) {

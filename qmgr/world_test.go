@@ -185,15 +185,48 @@ func (w *world) quiet(service string) {
 	}()
 }
 
+// single is an agent with one process, which offers to keep its connection.
+func (w *world) single(service string) {
+	l, err := net.Listen("unix", "private/"+service)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s := stream.New(stream.Net(c))
+			s.Prefetch()
+			attr.Write(s, struct {
+				Protocol string `attr:"protocol"`
+				Keep     bool   `attr:"keep"`
+			}{deliver.Protocol, true})
+			for w.request(service, s) {
+			}
+			s.Close()
+		}
+	}()
+}
+
 func (w *world) deliver(service string, s *stream.Stream) {
+	if w.request(service, s) {
+		io.Copy(io.Discard, s)
+	}
+}
+
+// request does one request; false means that there is none, or no answer.
+func (w *world) request(service string, s *stream.Stream) bool {
 	d := delivered{service: service}
 	if err := attr.Read(s, &d.Request); err != nil {
-		return
+		return false
 	}
 	for range d.RecipientCount {
 		var r deliver.Recipient
 		if attr.Read(s, &r) != nil {
-			return
+			return false
 		}
 		d.to = append(d.to, r)
 	}
@@ -211,11 +244,11 @@ func (w *world) deliver(service string, s *stream.Stream) {
 		reply.Status = 1
 	}
 	if reply.Status < -1 { // die without an answer
-		return
+		return false
 	}
 	f, err := queue.Open(queue.Active, d.QueueID)
 	if err != nil {
-		return
+		return false
 	}
 	for _, r := range d.to {
 		kind := queue.Bounce
@@ -230,8 +263,7 @@ func (w *world) deliver(service string, s *stream.Stream) {
 	}
 	f.Close()
 	attr.Write(s, reply)
-	s.Flush()
-	io.Copy(io.Discard, s)
+	return s.Flush() == nil
 }
 
 func (w *world) append(kind queue.Name, id, text string) {
