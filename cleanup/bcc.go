@@ -29,17 +29,21 @@ func (m *message) lookupBcc(table *addrmap.Maps, internal string) []string {
 // copies adds the automatic recipients at the end. Nobody hears of their
 // troubles.
 func (m *message) copies() {
-	if m.flags&cleanup.FlagBcc == 0 || m.status != 0 {
+	if m.status != 0 {
 		return
 	}
-	if conf.AlwaysBcc != "" {
-		m.bcc = append(m.bcc, conf.AlwaysBcc)
-	}
-	if !maps.senderBcc.Empty() && m.sender != "" {
-		m.bcc = append(m.bcc, m.lookupBcc(maps.senderBcc, m.sender)...)
+	list := m.decisions.bcc
+	if m.flags&cleanup.FlagBcc != 0 {
+		if conf.AlwaysBcc != "" {
+			m.bcc = append(m.bcc, conf.AlwaysBcc)
+		}
+		if !maps.senderBcc.Empty() && m.sender != "" {
+			m.bcc = append(m.bcc, m.lookupBcc(maps.senderBcc, m.sender)...)
+		}
+		list = append(list, m.bcc...)
 	}
 	m.copying = true
-	for _, external := range m.bcc {
+	for _, external := range list {
 		m.pending = recipient{notify: dsn.NotifyNever}
 		m.recipient(address.Unquote(external))
 	}

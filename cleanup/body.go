@@ -1,20 +1,34 @@
 package main
 
 import (
-	"bytes"
+	"strconv"
 	"strings"
 
 	"postrider/lib/mail/record"
+	"postrider/lib/service/cleanup"
 )
 
 // contentRecord copies a line of the body, or a piece of one.
 func (m *message) contentRecord(t record.Type, data []byte) {
+	p := &m.content.parts
 	switch t {
 	case record.Text, record.Continued:
-		m.content.parts.line(t, data)
-		m.putBytes(t, m.clean(data))
+		start := !p.inside
+		p.inside = t == record.Continued
+		closing, ok := false, false
+		if start {
+			closing, ok = p.boundary(data)
+		}
+		m.bodyLine(t, data)
+		switch {
+		case ok && closing: // what comes until the next boundary belongs to no part
+			p.part.Kind, p.encoding = 0, ""
+		case ok:
+			p.beginPart()
+			m.section = (*message).headerRecord
+		}
 	case record.Extracted:
-		if m.content.parts.inside {
+		if p.inside {
 			m.put(record.Text, "") // the last line has an end
 		}
 		m.endContent()
@@ -23,15 +37,34 @@ func (m *message) contentRecord(t record.Type, data []byte) {
 	}
 }
 
-// clean takes away what may not stand inside a line.
+// characters that the site does not want in messages.
+type characters struct{ reject, strip string }
+
+// clean takes away what may not stand inside a line, or refuses it.
 func (m *message) clean(data []byte) []byte {
-	strip := conf.MessageStripCharacters
-	if (!conf.ReplaceStrayCRLF || bytes.IndexByte(data, '\r') < 0 && bytes.IndexByte(data, '\n') < 0) &&
-		(strip == "" || !bytes.ContainsAny(data, strip)) {
+	unwanted := maps.characters
+	if unwanted.reject != "" && m.status == 0 {
+		for _, c := range data {
+			if strings.IndexByte(unwanted.reject, c) >= 0 {
+				m.refuse("content", string(data), "disallowed character")
+				break
+			}
+		}
+	}
+	if !conf.ReplaceStrayCRLF && unwanted.strip == "" {
 		return data
 	}
-	result := make([]byte, 0, len(data))
-	for _, c := range data {
+	for i, c := range data {
+		if conf.ReplaceStrayCRLF && (c == '\r' || c == '\n') || strings.IndexByte(unwanted.strip, c) >= 0 {
+			return cleaned(data[:i:i], data[i:], unwanted.strip)
+		}
+	}
+	return data
+}
+
+// cleaned appends what is left of rest to result.
+func cleaned(result, rest []byte, strip string) []byte {
+	for _, c := range rest {
 		switch {
 		case strings.IndexByte(strip, c) >= 0:
 		case conf.ReplaceStrayCRLF && (c == '\r' || c == '\n'):
@@ -43,11 +76,44 @@ func (m *message) clean(data []byte) []byte {
 	return result
 }
 
+// unescape reads a list of characters with C escapes.
+func unescape(list string) string {
+	var b strings.Builder
+	for i := 0; i < len(list); i++ {
+		if list[i] != '\\' || i+1 == len(list) {
+			b.WriteByte(list[i])
+			continue
+		}
+		i++
+		if k := strings.IndexByte("abfnrtv", list[i]); k >= 0 {
+			b.WriteByte("\a\b\f\n\r\t\v"[k])
+			continue
+		}
+		n := i
+		for n < len(list) && n < i+3 && list[n] >= '0' && list[n] <= '7' {
+			n++
+		}
+		if n == i {
+			b.WriteByte(list[i])
+			continue
+		}
+		c, _ := strconv.ParseUint(list[i:n], 8, 16)
+		b.WriteByte(byte(c))
+		i = n - 1
+	}
+	return b.String()
+}
+
 // endContent closes the content section and notes what was learned from it.
 func (m *message) endContent() {
 	m.sizes.Span = m.offset() - m.sizes.DataOffset
 	m.sizes.Content = m.sizes.Span
 	m.put(record.Extracted, "")
+	if m.content.parts.error != "" {
+		m.status |= cleanup.StatusCont
+		m.reason = "5.6.0 " + m.content.parts.error
+	}
+	m.writeDecisions()
 	if m.encoding != "8bit" && m.content.parts.eightBit {
 		m.attribute("encoding", "8bit")
 	}

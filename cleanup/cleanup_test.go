@@ -145,16 +145,16 @@ func TestOddities(t *testing.T) {
 func TestEncoding(t *testing.T) {
 	b := newBench(t)
 	for text, want := range map[string]bool{
-		"N X: \xe4\nN\nN \xe4":                                                                                        false,
-		"N Content-Transfer-Encoding: 8bit\nN\nN x":                                                                   true,
-		"N CONTENT-TRANSFER-ENCODING: Binary\nN\nN x":                                                                 true,
-		"N Content-Transfer-Encoding: base64\nN\nN Content-Transfer-Encoding: 8bit":                                   false,
-		"N Content-Type: multipart/mixed\nN\nN --x\nN Content-Transfer-Encoding: 8bit":                                true,
-		"N Content-Type: text/plain\nN\nN --x\nN Content-Transfer-Encoding: 8bit":                                     false,
-		"N Content-Type: multipart/mixed\nN\nN Content-Transfer-Encoding: 8bit":                                       false,
-		"N Content-Type: multipart/x\nN\nN --x\nN\nN Content-Transfer-Encoding: 8bit":                                 false,
-		"N Content-Type: message/rfc822\nN\nN Content-Transfer-Encoding: 8bit":                                        true,
-		"N Content-Type: multipart/x\nN\nN --x\nN Content-Type: message/rfc822\nN\nN Content-Transfer-Encoding: 8bit": true,
+		"N X: \xe4\nN\nN \xe4":                                                                                                    false,
+		"N Content-Transfer-Encoding: 8bit\nN\nN x":                                                                               true,
+		"N CONTENT-TRANSFER-ENCODING: Binary\nN\nN x":                                                                             true,
+		"N Content-Transfer-Encoding: base64\nN\nN Content-Transfer-Encoding: 8bit":                                               false,
+		"N Content-Type: multipart/mixed; boundary=x\nN\nN --x\nN Content-Transfer-Encoding: 8bit":                                true,
+		"N Content-Type: text/plain\nN\nN --x\nN Content-Transfer-Encoding: 8bit":                                                 false,
+		"N Content-Type: multipart/mixed\nN\nN Content-Transfer-Encoding: 8bit":                                                   false,
+		"N Content-Type: multipart/x; boundary=x\nN\nN --x\nN\nN Content-Transfer-Encoding: 8bit":                                 false,
+		"N Content-Type: message/rfc822\nN\nN Content-Transfer-Encoding: 8bit":                                                    true,
+		"N Content-Type: multipart/x; boundary=x\nN\nN --x\nN Content-Type: message/rfc822\nN\nN Content-Transfer-Encoding: 8bit": true,
 	} {
 		_, got := b.send(cleanup.FlagMap, strings.Replace(plain, "N\nN body", text, 1))
 		if strings.Contains(got, "\nA encoding=8bit\n") != want {

@@ -135,6 +135,10 @@ func (m *message) namedAttribute(name, value string) {
 		m.encoding = value
 	case "log_message_origin":
 		m.logOrigin = value
+	case "log_protocol_name":
+		m.protocol = value
+	case "log_helo_name":
+		m.helo = value
 	}
 	if m.count++; m.count > conf.AttributeLimit {
 		m.bad("more than %d attributes; see parameter queue_file_attribute_count_limit", conf.AttributeLimit)

@@ -125,6 +125,10 @@ func (m *message) bounce() {
 		return
 	}
 	_, status, text := m.status.Detail()
+	if m.reason != "" {
+		s, words := dsn.Split(m.reason, dsn.Status(status))
+		status, text = string(s), words
+	}
 	report := deliver.Report{Status: dsn.Status(status), Action: "failed", Reason: text}
 	if m.status&cleanup.StatusRcpt != 0 {
 		m.bounceOne(deliver.Recipient{}, report)

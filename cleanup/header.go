@@ -33,9 +33,10 @@ var addressClass = map[string]class{
 	"resent-to": headerRecipient, "resent-cc": headerRecipient, "resent-bcc": headerRecipient,
 }
 
-// headerRecord collects lines until a header is complete.
+// headerRecord collects lines until a header is complete: of the message, and of
+// parts and messages in it.
 func (m *message) headerRecord(t record.Type, data []byte) {
-	h := &m.header
+	h, p := &m.header, &m.content.parts
 	switch {
 	case t == record.Extracted:
 		m.endHeaders()
@@ -45,22 +46,36 @@ func (m *message) headerRecord(t record.Type, data []byte) {
 		m.bad("unexpected record type %q in the message text", byte(t))
 		return
 	case h.partial:
-		m.collect(data)
+		m.collect(m.clean(data))
 	case len(h.text) > 0 && len(data) > 0 && (data[0] == ' ' || data[0] == '\t'):
 		h.text = append(h.text, '\n')
-		m.collect(data)
-	case headerName(data) > 0:
+		m.collect(m.clean(data))
+	case headerName(data) > 0 && (p.block == ownHeader || !bytes.HasPrefix(data, []byte("--"))):
 		m.headerDone()
-		m.collect(data)
+		m.collect(m.clean(data))
 	default:
-		m.endHeaders()
-		if len(data) > 0 {
+		m.endHeaderBlock(t, data)
+		return
+	}
+	h.partial = t == record.Continued
+}
+
+// endHeaderBlock takes the first line that is no header.
+func (m *message) endHeaderBlock(t record.Type, data []byte) {
+	own := m.content.parts.block == ownHeader
+	m.endHeaders()
+	more := m.endBlock()
+	if len(data) > 0 {
+		if own {
 			m.put(record.Text, "") // the line between headers and body is missing
 		}
 		m.contentRecord(t, data)
 		return
 	}
-	h.partial = t == record.Continued
+	m.contentRecord(t, data)
+	if more {
+		m.section = (*message).headerRecord
+	}
 }
 
 // collect adds to the header; what is too long is dropped.
@@ -94,17 +109,50 @@ func (m *message) headerDone() {
 	}
 	text := h.text
 	h.text, h.partial = h.text[:0], false
-	n := headerName(text)
-	name := strings.ToLower(string(text[:n]))
-	colon := n + bytes.IndexByte(text[n:], ':') + 1
-	if n+1 < colon { // no blanks before the colon. RFC 5322, section 2.2
-		text = append(text[:n], text[colon-1:]...)
-		colon = n + 1
+	name, value := splitHeader(text)
+	if blanks := len(text) - len(value) - len(name) - 1; blanks > 0 { // RFC 5322, section 2.2
+		text = append(text[:len(name)], text[len(name)+blanks:]...)
+		value = text[len(name)+1:]
 	}
+	m.structure(name, string(value))
+	if (conf.Strict7bitHeaders || conf.Strict8bitMIME) && m.flags&cleanup.FlagSMTPUTF8 == 0 && eightBit(text) {
+		m.mimeError("improper use of 8-bit data in message header", string(text))
+	}
+	v := m.check(m.headerCheck(name), "header", string(text))
+	if v.prepend != "" {
+		m.writeHeader([]byte(v.prepend))
+	}
+	switch {
+	case v.drop:
+		return
+	case v.replace != nil:
+		text = []byte(*v.replace)
+		name, value = splitHeader(text)
+	}
+	if name == "" || m.content.parts.block != ownHeader {
+		m.writeHeader(text)
+		return
+	}
+	m.ownHeader(name, text, value)
+}
+
+// splitHeader returns the name of a header, in lower case, and what comes behind
+// the colon.
+func splitHeader(text []byte) (name string, value []byte) {
+	n := headerName(text)
+	if n == 0 {
+		return "", nil
+	}
+	return strings.ToLower(string(text[:n])), text[n+bytes.IndexByte(text[n:], ':')+1:]
+}
+
+// ownHeader completes and writes a header of the message itself.
+func (m *message) ownHeader(name string, text, value []byte) {
+	h := &m.header
 	if h.seen == nil {
 		h.seen = map[string]bool{}
 	}
-	m.note(name, text[colon:])
+	m.note(name, value)
 	if maps.drop[name] {
 		return
 	}
@@ -114,7 +162,7 @@ func (m *message) headerDone() {
 		m.writeHeader(text)
 		return
 	}
-	part := string(text[:colon]) + address.Limit(string(text[colon:]), conf.HeaderAddressTokenLimit)
+	part := string(text[:len(text)-len(value)]) + address.Limit(string(value), conf.HeaderAddressTokenLimit)
 	result, changed := address.Rewrite(part, func(external string) string {
 		return m.mapHeader(addresses.Rewrite(m.context, external), c)
 	})
@@ -136,7 +184,6 @@ func (m *message) note(name string, value []byte) {
 	if m.flags&(cleanup.FlagSMTPUTF8|cleanup.FlagAutoUTF8) != 0 && eightBit(value) {
 		m.sizes.SMTPUTF8 |= record.UTF8Header
 	}
-	m.content.parts.primary(name, value)
 	switch name {
 	case "received":
 		if m.content.received++; m.content.received > conf.HopcountLimit {
@@ -185,9 +232,14 @@ func (m *message) writeHeader(text []byte) {
 	}
 }
 
-// endHeaders adds what is missing.
+// endHeaders ends a block of headers. To those of the message it adds what is
+// missing.
 func (m *message) endHeaders() {
 	m.headerDone()
+	m.section = (*message).contentRecord
+	if m.content.parts.block != ownHeader {
+		return
+	}
 	if m.context == rewrite.Local || conf.AlwaysAddMissingHeaders {
 		m.addMissing()
 	}
@@ -197,7 +249,6 @@ func (m *message) endHeaders() {
 	if m.content.received == 0 {
 		m.bad("no Received: header")
 	}
-	m.section = (*message).contentRecord
 }
 
 // addMissing completes the headers of mail from this site. RFC 5322, section

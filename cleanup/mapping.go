@@ -39,6 +39,9 @@ type tables struct {
 	exceptions map[string]bool
 	propagate  map[string]bool
 	drop       map[string]bool // headers
+
+	header, mimeHeader, nestedHeader, body check
+	characters                             characters
 }
 
 // openTables runs with access to the whole file system.
@@ -72,6 +75,11 @@ func openTables(*server.Process) {
 	t.exceptions = words(conf.MasqueradeExceptions)
 	t.propagate = words(conf.Maps.PropagateUnmatchedExtensions)
 	t.drop = words(conf.MessageDropHeaders)
+	t.header = openCheck("header_checks", conf.HeaderChecks)
+	t.mimeHeader = openCheck("mime_header_checks", conf.MIMEHeaderChecks)
+	t.nestedHeader = openCheck("nested_header_checks", conf.NestedHeaderChecks)
+	t.body = openCheck("body_checks", conf.BodyChecks)
+	t.characters = characters{unescape(conf.MessageRejectCharacters), unescape(conf.MessageStripCharacters)}
 	maps = t
 }
 

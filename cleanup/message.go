@@ -28,9 +28,10 @@ type message struct {
 	written int64  // bytes in the file
 
 	envelope
-	header  header
-	content content
-	sizes   record.Sizes
+	header    header
+	content   content
+	decisions decisions
+	sizes     record.Sizes
 }
 
 // envelope is what is known of the message from its envelope.
@@ -41,15 +42,18 @@ type envelope struct {
 	fullName   string
 	context    string // "local" or "remote"
 	logOrigin  string // who sent it, for the log
-	count      int    // of attributes
-	warned     bool   // the record of the delay warning is written
+	protocol   string
+	helo       string
+	count      int  // of attributes
+	warned     bool // the record of the delay warning is written
 	encoding   string
 
-	pending    recipient // attributes for the next recipient
-	recipients duplicates
-	rcptSeen   bool     // a recipient was written to the envelope
-	bcc        []string // automatic recipients, in external form
-	copying    bool     // they are being added
+	pending       recipient // attributes for the next recipient
+	recipients    duplicates
+	lastRecipient string
+	rcptSeen      bool     // a recipient was written to the envelope
+	bcc           []string // automatic recipients, in external form
+	copying       bool     // they are being added
 }
 
 // content is what is counted of headers and body.

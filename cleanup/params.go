@@ -37,13 +37,54 @@ var conf struct {
 	// The headers that are removed from all mail.
 	MessageDropHeaders string `param:"message_drop_headers" default:"bcc, content-length, resent-bcc, return-path"`
 
-	// The characters that are removed from message text.
+	// The characters that must not be in message text. Escapes are \a, \b, \f,
+	// \n, \r, \t, \v, \\ and up to three octal digits behind a \.
+	MessageRejectCharacters string `param:"message_reject_characters" default:""`
+
+	// The characters that are removed from message text, with the same escapes.
 	MessageStripCharacters string `param:"message_strip_characters" default:""`
 
 	// Replace a CR or LF inside a line by a space.
 	ReplaceStrayCRLF bool `param:"cleanup_replace_stray_cr_lf" default:"yes"`
 
+	// CONTENT
+
+	// Tables of patterns, with what to do when a header of the message matches:
+	// see header_checks(5).
+	HeaderChecks string `param:"header_checks" default:""`
+
+	// The same for the headers that describe the parts of a message, and for
+	// MIME headers of the message itself.
+	MIMEHeaderChecks string `param:"mime_header_checks" default:"$header_checks"`
+
+	// The same for the headers of messages inside the message.
+	NestedHeaderChecks string `param:"nested_header_checks" default:"$header_checks"`
+
+	// The same for the lines of the body.
+	BodyChecks string `param:"body_checks" default:""`
+
+	// How many bytes of each part body_checks looks at. 0: all.
+	BodyChecksSizeLimit int `param:"body_checks_size_limit" default:"51200" min:"0"`
+
 	// MIME
+
+	// How many multiparts may be inside each other.
+	MIMENestingLimit int `param:"mime_nesting_limit" default:"100" min:"1"`
+
+	// How many bytes of the boundary between parts count.
+	MIMEBoundaryLengthLimit int `param:"mime_boundary_length_limit" default:"2048" min:"1"`
+
+	// Refuse mail with 8-bit characters in headers.
+	Strict7bitHeaders bool `param:"strict_7bit_headers" default:"no"`
+
+	// Turn both strict_7bit_headers and strict_8bitmime_body on.
+	Strict8bitMIME bool `param:"strict_8bitmime" default:"no"`
+
+	// Refuse mail with 8-bit text that no header announces.
+	Strict8bitMIMEBody bool `param:"strict_8bitmime_body" default:"no"`
+
+	// Refuse mail whose multiparts or messages inside are encoded as a whole.
+	StrictMIMEEncodingDomain bool `param:"strict_mime_encoding_domain" default:"no"`
 
 	// Find out from Content-Transfer-Encoding: headers that a message has 8-bit
 	// text. Without it only what its sender says counts.

@@ -31,6 +31,7 @@ func (m *message) recipient(internal string) {
 		standard = m.standard(conf.Address.EmptyAddressRecipient)
 	}
 	r.address = m.mapRecipient(standard)
+	m.lastRecipient = r.address
 	if r.original == "" {
 		r.original = internal
 	}

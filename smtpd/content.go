@@ -19,6 +19,7 @@ type content struct {
 	status   cleanup.Status
 
 	partial bool   // a line has begun
+	rest    []byte // of the line, that fits into one record with what comes
 	started bool   // the first line was seen
 	held    []byte // a chunk ended within this line
 	bytes   int64  // that came in chunks
@@ -53,15 +54,18 @@ func (c *content) piece(line []byte, end bool) {
 			c.queue.Record(record.Text, "") // no header to continue: this is the body
 		}
 	}
+	if len(c.rest) > 0 {
+		line = append(c.rest, line...)
+	}
 	for len(line) > c.line {
 		c.queue.RecordBytes(record.Continued, line[:c.line])
 		line = line[c.line:]
 	}
 	if end {
 		c.queue.RecordBytes(record.Text, line)
-	} else if len(line) > 0 {
-		c.queue.RecordBytes(record.Continued, line)
+		line = nil
 	}
+	c.rest = append(c.rest[:0], line...)
 	c.partial = !end
 }
 
