@@ -109,3 +109,54 @@ func documented(name string) bool {
 	return param.Lookup(name) != nil || strings.HasSuffix(name, "_template") ||
 		param.Lookup("smtp_"+rest) != nil || param.Lookup("default_"+rest) != nil || param.Lookup(rest) != nil
 }
+
+// Each main.cf of docs/set-ups.md can be read, and has nothing that does not exist
+// or is not acted upon.
+func TestSetUps(t *testing.T) {
+	b, err := os.ReadFile("docs/set-ups.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile("docs/status.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for part := range strings.SplitSeq(string(b), "\n## ") {
+		if !strings.Contains(part, "    compatibility_level = ") {
+			continue
+		}
+		count++
+		var file strings.Builder
+		_, block, _ := strings.Cut(part, "    compatibility_level")
+		file.WriteString("compatibility_level")
+		for line := range strings.Lines(block) {
+			code, indented := strings.CutPrefix(line, "    ")
+			if !indented && strings.TrimSpace(line) != "" && file.Len() > len("compatibility_level = 3.11\n") {
+				break // text again
+			}
+			file.WriteString(code)
+		}
+		title, _, _ := strings.Cut(part, "\n")
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "main.cf"), []byte(file.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := param.Read(dir)
+		if err != nil {
+			t.Errorf("%s: %v", title, err)
+			continue
+		}
+		if warnings := s.Warnings(); len(warnings) > 0 || len(s.Names()) < 8 {
+			t.Errorf("%s: %d settings, %v", title, len(s.Names()), warnings)
+		}
+		for _, name := range s.Names() {
+			if param.Lookup(name) == nil || strings.Contains(string(status), "- `"+name+"`\n") {
+				t.Errorf("%s: %s does nothing", title, name)
+			}
+		}
+	}
+	if count != 4 {
+		t.Errorf("%d set-ups were found", count)
+	}
+}
