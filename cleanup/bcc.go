@@ -32,7 +32,11 @@ func (m *message) copies() {
 	if m.status != 0 {
 		return
 	}
-	list := m.decisions.bcc
+	m.copying = true
+	for _, external := range m.decisions.bcc {
+		m.pending = recipient{notify: dsn.NotifyNever, hidden: true}
+		m.recipient(address.Unquote(external))
+	}
 	if m.flags&cleanup.FlagBcc != 0 {
 		if conf.AlwaysBcc != "" {
 			m.bcc = append(m.bcc, conf.AlwaysBcc)
@@ -40,10 +44,8 @@ func (m *message) copies() {
 		if !maps.senderBcc.Empty() && m.sender != "" {
 			m.bcc = append(m.bcc, m.lookupBcc(maps.senderBcc, m.sender)...)
 		}
-		list = append(list, m.bcc...)
 	}
-	m.copying = true
-	for _, external := range list {
+	for _, external := range m.bcc {
 		m.pending = recipient{notify: dsn.NotifyNever}
 		m.recipient(address.Unquote(external))
 	}

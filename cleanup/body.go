@@ -10,25 +10,13 @@ import (
 
 // contentRecord copies a line of the body, or a piece of one.
 func (m *message) contentRecord(t record.Type, data []byte) {
-	p := &m.content.parts
 	switch t {
 	case record.Text, record.Continued:
-		start := !p.inside
-		p.inside = t == record.Continued
-		closing, ok := false, false
-		if start {
-			closing, ok = p.boundary(data)
-		}
-		m.bodyLine(t, data)
-		switch {
-		case ok && closing: // what comes until the next boundary belongs to no part
-			p.part.Kind, p.encoding = 0, ""
-		case ok:
-			p.beginPart()
-			m.section = (*message).headerRecord
+		if data = m.clean(data); m.wanted() {
+			m.bodyRecord(t, data)
 		}
 	case record.Extracted:
-		if p.inside {
+		if m.content.parts.inside {
 			m.put(record.Text, "") // the last line has an end
 		}
 		m.endContent()
@@ -37,12 +25,34 @@ func (m *message) contentRecord(t record.Type, data []byte) {
 	}
 }
 
+// bodyRecord follows the structure of the message.
+func (m *message) bodyRecord(t record.Type, data []byte) {
+	p := &m.content.parts
+	start := !p.inside
+	p.inside = t == record.Continued
+	closing, ok := false, false
+	if start {
+		closing, ok = p.boundary(data)
+	}
+	m.bodyLine(t, data)
+	switch {
+	case ok && closing: // what comes until the next boundary belongs to no part
+		p.part.Kind, p.encoding = 0, ""
+	case ok:
+		p.beginPart()
+		m.section = (*message).headerRecord
+	}
+}
+
 // characters that the site does not want in messages.
 type characters struct{ reject, strip string }
 
 // clean takes away what may not stand inside a line, or refuses it.
 func (m *message) clean(data []byte) []byte {
-	unwanted := maps.characters
+	var unwanted characters
+	if m.flags&cleanup.FlagFilter != 0 {
+		unwanted = maps.characters
+	}
 	if unwanted.reject != "" && m.status == 0 {
 		for _, c := range data {
 			if strings.IndexByte(unwanted.reject, c) >= 0 {

@@ -144,7 +144,11 @@ func (m *message) refuse(context, line, text string) {
 		s, rest := dsn.Split(text, dsn.Status(status))
 		status, words = string(s), rest
 	}
-	m.status |= cleanup.StatusCont
+	if status[0] == '4' {
+		m.status |= cleanup.StatusDefer
+	} else {
+		m.status |= cleanup.StatusCont
+	}
 	m.reason = status + " " + words
 	m.logDecision("reject", context, line, m.reason)
 }

@@ -45,14 +45,19 @@ func (m *message) headerRecord(t record.Type, data []byte) {
 	case t != record.Text && t != record.Continued:
 		m.bad("unexpected record type %q in the message text", byte(t))
 		return
+	}
+	if data = m.clean(data); !m.wanted() {
+		return
+	}
+	switch {
 	case h.partial:
-		m.collect(m.clean(data))
+		m.collect(data)
 	case len(h.text) > 0 && len(data) > 0 && (data[0] == ' ' || data[0] == '\t'):
 		h.text = append(h.text, '\n')
-		m.collect(m.clean(data))
+		m.collect(data)
 	case headerName(data) > 0 && (p.block == ownHeader || !bytes.HasPrefix(data, []byte("--"))):
 		m.headerDone()
-		m.collect(m.clean(data))
+		m.collect(data)
 	default:
 		m.endHeaderBlock(t, data)
 		return
@@ -69,10 +74,10 @@ func (m *message) endHeaderBlock(t record.Type, data []byte) {
 		if own {
 			m.put(record.Text, "") // the line between headers and body is missing
 		}
-		m.contentRecord(t, data)
+		m.bodyRecord(t, data)
 		return
 	}
-	m.contentRecord(t, data)
+	m.bodyRecord(t, data)
 	if more {
 		m.section = (*message).headerRecord
 	}
@@ -181,7 +186,7 @@ func (m *message) note(name string, value []byte) {
 	default:
 		m.header.resent = m.header.resent || addressClass[name] == headerRecipient && strings.HasPrefix(name, "resent-")
 	}
-	if m.flags&(cleanup.FlagSMTPUTF8|cleanup.FlagAutoUTF8) != 0 && eightBit(value) {
+	if eightBit(value) {
 		m.sizes.SMTPUTF8 |= record.UTF8Header
 	}
 	switch name {
@@ -237,7 +242,7 @@ func (m *message) writeHeader(text []byte) {
 func (m *message) endHeaders() {
 	m.headerDone()
 	m.section = (*message).contentRecord
-	if m.content.parts.block != ownHeader {
+	if m.content.parts.block != ownHeader || !m.wanted() {
 		return
 	}
 	if m.context == rewrite.Local || conf.AlwaysAddMissingHeaders {

@@ -81,7 +81,7 @@ func newMessage(f *queue.File) *message {
 // take handles one record of the client. After trouble the rest is read and
 // thrown away, so that the client can finish.
 func (m *message) take(t record.Type, data []byte) {
-	if m.status != 0 && (m.flags&cleanup.FlagBounce == 0 || m.status&fatal != 0) {
+	if m.status != 0 && !m.wanted() {
 		return
 	}
 	if t == record.CleanupFlags {
@@ -89,6 +89,14 @@ func (m *message) take(t record.Type, data []byte) {
 		return
 	}
 	m.section(m, t, data)
+}
+
+// wanted reports whether anybody will read the message: a mailbox, or a notice.
+func (m *message) wanted() bool {
+	if m.flags&cleanup.FlagDiscard != 0 {
+		return false
+	}
+	return m.status == 0 || m.flags&cleanup.FlagBounce != 0 && m.status&fatal == 0
 }
 
 // fatal are the kinds of trouble that a bounce message cannot repair.

@@ -117,7 +117,6 @@ func (m *message) endBlock() bool {
 // bodyLine writes a line of the body, or a piece of one.
 func (m *message) bodyLine(t record.Type, data []byte) {
 	p := &m.content.parts
-	data = m.clean(data)
 	if (conf.Strict8bitMIME || conf.Strict8bitMIMEBody) && !p.eightBitText() && eightBit(data) {
 		m.mimeError("improper use of 8-bit data in message body", string(data))
 	}

@@ -19,6 +19,7 @@ type recipient struct {
 	dsnOriginal string
 	notify      dsn.Notify
 	original    string // as first seen
+	hidden      bool   // nobody asked for this one
 	address     string // internal form
 }
 
@@ -35,7 +36,7 @@ func (m *message) recipient(internal string) {
 	if r.original == "" {
 		r.original = internal
 	}
-	if r.dsnOriginal == "" {
+	if r.dsnOriginal == "" && !r.hidden {
 		r.dsnOriginal = originalForm(r.address)
 	}
 	m.copyFor(r.address)
@@ -106,9 +107,11 @@ func (m *message) write(r recipient) {
 	}
 	if r.notify != 0 {
 		m.attribute("notify_flags", strconv.Itoa(int(r.notify)))
-		m.notify(r.notify)
 	}
-	m.attribute("dsn_orig_rcpt", r.dsnOriginal)
+	if !r.hidden {
+		m.notify(r.notify)
+		m.attribute("dsn_orig_rcpt", r.dsnOriginal)
+	}
 	m.put(record.Original, r.original)
 	m.put(record.Recipient, r.address)
 	m.sizes.Recipients++
