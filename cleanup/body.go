@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -61,15 +62,10 @@ func (m *message) clean(data []byte) []byte {
 			}
 		}
 	}
-	if !conf.ReplaceStrayCRLF && unwanted.strip == "" {
+	if unwanted.strip == "" && (!conf.ReplaceStrayCRLF || bytes.IndexByte(data, '\r') < 0 && bytes.IndexByte(data, '\n') < 0) {
 		return data
 	}
-	for i, c := range data {
-		if conf.ReplaceStrayCRLF && (c == '\r' || c == '\n') || strings.IndexByte(unwanted.strip, c) >= 0 {
-			return cleaned(data[:i:i], data[i:], unwanted.strip)
-		}
-	}
-	return data
+	return cleaned(make([]byte, 0, len(data)), data, unwanted.strip)
 }
 
 // cleaned appends what is left of rest to result.
