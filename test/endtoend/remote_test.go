@@ -208,7 +208,7 @@ func TestSmtpSink(t *testing.T) {
 	s := site(t, "relayhost=[127.0.0.1]:2525", "default_destination_concurrency_limit=4")
 	path := t.TempDir()
 	os.Chmod(path, 0o777)
-	stop := background(t, "smtp-sink", "-c", "127.0.0.1:2525", "100")
+	stop := background(t, "smtp-sink", "-u", "postfix", "-c", "127.0.0.1:2525", "100")
 	s.Start()
 	run(t, 0, "", "smtp-source", "-s", "8", "-m", "300", "-d", "-t", "joe@remote.example", "127.0.0.1:25")
 	s.WaitEmpty()

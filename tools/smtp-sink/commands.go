@@ -20,10 +20,14 @@ func (s *sink) command(c *client, line string) {
 	}
 	switch verb {
 	case "HELO":
+		if s.lmtp {
+			s.say(c, "500 5.5.1 Error: unknown command\r\n")
+			return
+		}
 		s.answer(c, verb, "250 "+s.name+"\r\n", func() { c.helo = args })
 	case "EHLO", "LHLO":
 		if s.hidden["ESMTP"] || (verb == "LHLO") != s.lmtp {
-			s.answer(c, verb, "500 5.3.0 Error: command not implemented\r\n", nil)
+			s.say(c, "500 5.5.1 Error: unknown command\r\n")
 			return
 		}
 		s.answer(c, verb, s.ehlo, func() { c.helo, c.esmtp = args, true })
@@ -35,50 +39,60 @@ func (s *sink) command(c *client, line string) {
 		s.dataCommand(c)
 	case "RSET":
 		s.answer(c, verb, "250 2.1.0 Ok\r\n", func() { c.reset() })
-	case "NOOP", "VRFY", "XCLIENT", "XFORWARD":
+	case "NOOP", "VRFY", "XCLIENT", "XFORWARD", "AUTH":
 		s.answer(c, verb, "250 2.0.0 Ok\r\n", nil)
-	case "AUTH":
-		s.answer(c, verb, "235 2.7.0 Ok\r\n", nil)
 	case "QUIT":
-		s.answer(c, verb, "221 2.0.0 Bye\r\n", func() {
+		s.answer(c, verb, "221 Bye\r\n", func() {
 			c.ending = true
 			s.quits++
 			s.show()
 		})
+	case ".":
+		s.answer(c, verb, "250 2.0.0 Ok\r\n", nil)
+	case "":
+		s.say(c, "500 5.5.2 Error: unknown command\r\n")
 	default:
 		s.say(c, "500 5.5.1 Error: unknown command\r\n")
 	}
 }
 
-func (c *client) reset() { c.mail, c.rcpts, c.count = "", nil, 0 }
+func (c *client) reset() { c.inMail, c.mail, c.rcpts, c.count = false, "", nil, 0 }
+
+// withoutWord is the text behind FROM: or TO:.
+func withoutWord(args, word string) string {
+	if len(args) >= len(word) && strings.EqualFold(args[:len(word)], word) {
+		return strings.TrimLeft(args[len(word):], " ")
+	}
+	return args
+}
 
 func (s *sink) mailCommand(c *client, args string) {
-	if c.mail != "" {
+	if c.inMail && s.actions["MAIL"] == usual {
 		s.say(c, "503 5.5.1 Error: nested MAIL command\r\n")
 		return
 	}
 	s.answer(c, "MAIL", "250 2.1.0 Ok\r\n", func() {
 		c.reset()
-		c.mail = args
+		c.inMail, c.mail = true, withoutWord(args, "FROM:")
 	})
 }
 
 func (s *sink) rcptCommand(c *client, args string) {
-	if c.mail == "" {
+	if !c.inMail && s.actions["RCPT"] == usual {
 		s.say(c, "503 5.5.1 Error: need MAIL command\r\n")
 		return
 	}
 	s.answer(c, "RCPT", "250 2.1.5 Ok\r\n", func() {
 		c.count++
 		if s.dump != "" {
-			c.rcpts = append(c.rcpts, args)
+			c.rcpts = append(c.rcpts, withoutWord(args, "TO:"))
 		}
 	})
 }
 
 func (s *sink) dataCommand(c *client) {
 	switch {
-	case c.count == 0:
+	case c.count == 0 && s.actions["DATA"] == usual:
 		s.say(c, "503 5.5.1 Error: need RCPT command\r\n")
 	case s.abort >= 0:
 		s.refuseContent(c)
@@ -115,7 +129,7 @@ func (s *sink) refuseContent(c *client) {
 func (s *sink) endOfData(c *client) {
 	reply := "250 2.0.0 Ok\r\n"
 	if s.lmtp {
-		reply = strings.Repeat(reply, c.count)
+		reply = strings.Repeat("250 2.2.0 Ok\r\n", c.count)
 	}
 	s.answer(c, ".", reply, func() {
 		s.messages++

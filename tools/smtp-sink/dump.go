@@ -25,7 +25,7 @@ func (s *sink) newDump(c *client) *dump {
 	id := fmt.Sprintf("%x", rand.Uint32())
 	d := &dump{path: expandTime(s.dump, time.Now()), append: s.append}
 	if !s.append {
-		d.path += "." + id
+		d.path += id
 	}
 	proto := "SMTP"
 	switch {

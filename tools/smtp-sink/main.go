@@ -65,11 +65,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -123,6 +125,8 @@ type delay struct {
 	odds int
 }
 
+const usage = "usage: smtp-sink [options] [host]:port or unix:pathname, backlog"
+
 func main() {
 	msg.Open(msg.Options{Program: "smtp-sink", Stderr: true, Facility: "mail"})
 	runtime.GOMAXPROCS(1)
@@ -130,7 +134,7 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	o, rest := readOptions(os.Args[1:])
 	if len(rest) != 2 {
-		msg.Fatal("usage: smtp-sink [options] [host]:port or unix:pathname, backlog")
+		msg.Fatal("%s", usage)
 	}
 	fds, err := listen(o, rest[0], number('b', rest[1], 1))
 	if err != nil {
@@ -158,8 +162,8 @@ func (o *settings) confine() error {
 		if owner, err = account.Lookup(o.user); err != nil {
 			return fmt.Errorf("user %s: %w", o.user, err)
 		}
-	} else if os.Getuid() == 0 && o.root != "" {
-		return fmt.Errorf("-R needs -u as well, to give up privileges")
+	} else if os.Getuid() == 0 {
+		return errors.New("-u option is required if running as root")
 	}
 	if o.root != "" {
 		if err := syscall.Chroot(o.root); err != nil {
@@ -190,7 +194,8 @@ func readOptions(args []string) (*settings, []string) {
 		actions: map[string]action{}, logged: map[string]bool{}, delays: map[string]delay{}, timeout: 100 * time.Second}
 	list, rest, err := option.Parse(args, "468aA:b:B:cCd:D:eEf:Fh:H:Lm:M:n:NpPq:Q:r:R:s:S:t:T:u:vw:W:")
 	if err != nil {
-		msg.Fatal("%v", err)
+		fmt.Fprintf(os.Stderr, "smtp-sink: %v\n", err)
+		msg.Fatal("%s", usage)
 	}
 	for _, opt := range list {
 		if !o.announce(opt.Letter) && !o.behave(opt.Letter, opt.Value) {
@@ -220,6 +225,7 @@ func (o *settings) behave(letter byte, value string) bool {
 		return false
 	}
 	for _, command := range strings.FieldsFunc(strings.ToUpper(value), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+		checkCommand(command)
 		if letter == 's' {
 			o.logged[command] = true
 		} else {
@@ -242,11 +248,16 @@ func (o *settings) set(letter byte, value string) {
 		o.abort = seconds(letter, value)
 	case 'b':
 		o.softReply = value
+		checkReply('4', "soft", value)
 	case 'B':
 		o.hardReply = value
+		checkReply('5', "hard", value)
 	case 'c':
 		o.counter = true
 	case 'd', 'D':
+		if o.dump != "" {
+			msg.Fatal("use only one of -d or -D, but not both")
+		}
 		o.dump, o.append = value, letter == 'D'
 	case 'h':
 		o.name = value
@@ -294,7 +305,27 @@ func (o *settings) setDelay(value string) {
 			msg.Fatal("option -W: odds are between 1 and 99")
 		}
 	}
+	checkCommand(strings.ToUpper(words[0]))
 	o.delays[strings.ToUpper(words[0])] = d
+}
+
+// checkCommand ends the program when there is no such command.
+func checkCommand(name string) {
+	if !slices.Contains(commands, name) {
+		msg.Fatal("unknown command: %s", strings.ToLower(name))
+	}
+}
+
+// commands are the names that options may have; "." is the end of the content.
+var commands = []string{"CONNECT", "HELO", "EHLO", "LHLO", "XCLIENT", "XFORWARD", "AUTH", "MAIL", "RCPT", "DATA", ".",
+	"RSET", "NOOP", "VRFY", "QUIT"}
+
+// checkReply ends the program when a reply has another class than it must have.
+func checkReply(class byte, kind, reply string) {
+	if len(reply) < 3 || reply[0] != class {
+		msg.Error("bad %s error reply: %s", kind, reply)
+		msg.Fatal("%s", usage)
+	}
 }
 
 func seconds(letter byte, text string) time.Duration {

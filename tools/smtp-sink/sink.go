@@ -30,6 +30,7 @@ type sink struct {
 
 // A client is one connection.
 type client struct {
+	inMail bool // after MAIL
 	fd     int
 	peer   string
 	in     []byte // not yet looked at
@@ -58,13 +59,10 @@ func newSink(o *settings) *sink {
 			lines = append(lines, k)
 		}
 	}
-	for i, line := range lines {
-		separator := "-"
-		if i == len(lines)-1 {
-			separator = " "
-		}
-		s.ehlo += "250" + separator + line + "\r\n"
+	for _, line := range lines {
+		s.ehlo += "250-" + line + "\r\n"
 	}
+	s.ehlo += "250 \r\n"
 	return s
 }
 
@@ -342,6 +340,7 @@ func (s *sink) answerNow(c *client, command, reply string, then func()) {
 	case closing:
 		reply, then, c.ending = "421 4.0.0 Server closing connection\r\n", nil, true
 	case hangUp:
+		s.flush(c) // the answers to what came before
 		s.close(c)
 		return
 	}

@@ -11,8 +11,9 @@ import (
 // A content is the part of all messages that is the same: what follows the
 // header, up to the last dot.
 type content struct {
-	body   []byte
-	header string // "" when there is none, or when body has it
+	body    []byte
+	header  string // "" when there is none, or when body has it
+	subject string // what comes behind the message ID
 }
 
 const lineLength = 80
@@ -35,7 +36,7 @@ func makeContent(o settings) (content, error) {
 	if !o.old {
 		c.header = fmt.Sprintf("From: <%s>\r\nTo: <%s>\r\nDate: %s\r\n", o.from, o.to, time.Now().Format("Mon, 2 Jan 2006 15:04:05 -0700 (MST)"))
 		if o.subject != "" {
-			c.header += "Subject: " + o.subject + "\r\n"
+			c.subject = "Subject: " + o.subject + "\r\n"
 		}
 	}
 	return c, nil
@@ -62,7 +63,7 @@ func asLines(text []byte) []byte {
 func (c content) message(buf []byte, number int, name string) []byte {
 	if c.header != "" {
 		buf = append(buf, c.header...)
-		buf = fmt.Appendf(buf, "Message-Id: <%04x.%04x.%04x@%s>\r\n\r\n", os.Getpid(), time.Now().UnixMicro()&0xffffffff, number, name)
+		buf = fmt.Appendf(buf, "Message-Id: <%04x.%04x.%04x@%s>\r\n%s\r\n", os.Getpid(), time.Now().UnixMicro()&0xffffffff, number, name, c.subject)
 	}
 	return append(buf, c.body...)
 }

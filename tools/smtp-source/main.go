@@ -55,6 +55,7 @@ import (
 
 // settings are the options of the command line.
 type settings struct {
+	fromSet    bool   // -f, which may be empty
 	network    string // "tcp", "tcp4", "tcp6", "unix"
 	goOn       bool
 	counter    bool
@@ -77,13 +78,15 @@ type settings struct {
 	pause      time.Duration
 }
 
+const usage = "usage: smtp-source [options] host[:port] or unix:pathname"
+
 func main() {
 	msg.Open(msg.Options{Program: "smtp-source", Stderr: true, Facility: "mail"})
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(400)
 	o, rest := readOptions(os.Args[1:])
 	if len(rest) != 1 {
-		msg.Fatal("usage: smtp-source [options] host[:port] or unix:pathname")
+		msg.Fatal("%s", usage)
 	}
 	content, err := makeContent(o)
 	if err != nil {
@@ -106,17 +109,21 @@ func readOptions(args []string) (settings, []string) {
 	o := settings{network: "tcp", attempts: 1, count: 1, recipients: 1, sessions: 1}
 	list, rest, err := option.Parse(args, "46AcC:df:F:l:Lm:M:Nor:R:s:S:t:T:vw:")
 	if err != nil {
-		msg.Fatal("%v", err)
+		fmt.Fprintf(os.Stderr, "smtp-source: %v\n", err)
+		msg.Fatal("%s", usage)
 	}
 	for _, opt := range list {
 		o.set(opt.Letter, opt.Value)
+	}
+	if o.file != "" && o.length > 0 {
+		msg.Fatal("-l option cannot be used with -F")
 	}
 	if o.name == "" {
 		if o.name, err = os.Hostname(); err != nil {
 			msg.Fatal("%v", err)
 		}
 	}
-	if o.from == "" {
+	if !o.fromSet {
 		o.from = "foo@" + o.name
 	}
 	if o.to == "" {
@@ -140,11 +147,11 @@ func (o *settings) set(letter byte, value string) {
 	case 'd':
 		o.stay = true
 	case 'f':
-		o.from = trimBrackets(value)
+		o.from, o.fromSet = trimBrackets(value), true
 	case 'F':
 		o.file = value
 	case 'l':
-		o.length = number(letter, value, 0)
+		o.length = number(letter, value, 1)
 	case 'L':
 		o.lmtp = true
 	case 'm':

@@ -88,24 +88,25 @@ func (s *source) patience() time.Duration {
 // wake goes on with those that have waited long enough.
 func (s *source) wake() {
 	now := time.Now()
-	var rest []*session
-	for _, c := range s.waiting {
+	list := s.waiting
+	s.waiting = nil
+	for _, c := range list {
 		switch {
 		case now.Before(c.until):
-			rest = append(rest, c)
+			s.waiting = append(s.waiting, c)
 		case c.fd < 0:
 			s.open(c)
 		default:
 			s.message(c)
 		}
 	}
-	s.waiting = rest
 }
 
 // open begins a connection for the next message.
 func (s *source) open(c *session) {
 	fd, err := s.target.connect(s.window)
 	if err != nil {
+		c.attempts++
 		s.refused(c, err)
 		return
 	}
@@ -123,6 +124,7 @@ func (s *source) refused(c *session, err error) {
 		s.failed = err
 		return
 	}
+	msg.Warn("%v", err)
 	c.fd, c.until = -1, time.Now().Add(10*time.Millisecond)
 	s.waiting = append(s.waiting, c)
 }
@@ -235,9 +237,13 @@ func (s *source) answersOf(c *session) {
 
 // answer goes on after an answer.
 func (s *source) answer(c *session, class byte, text string) {
-	if class != '2' && class != '3' && !s.goOn {
-		s.failed = fmt.Errorf("%s refused: %s", stepNames[c.step], text)
-		return
+	if class != '2' && class != '3' {
+		trouble := fmt.Errorf("%s: %s", s.rejected(c.step), text)
+		if !s.goOn {
+			s.failed = trouble
+			return
+		}
+		msg.Warn("%v", trouble)
 	}
 	good := class == '2' || class == '3'
 	switch c.step {
@@ -281,6 +287,25 @@ func (s *source) answer(c *session, class byte, text string) {
 	}
 }
 
+// rejected is what a refusal of the server means.
+func (s *source) rejected(step step) string {
+	switch step {
+	case greeting:
+		return "rejected at server banner"
+	case helo:
+		return s.hello()[:4] + " rejected"
+	case mail:
+		return "sender rejected"
+	case rcpt:
+		return "recipient rejected"
+	case data:
+		return "data rejected"
+	case dot:
+		return "end of data rejected"
+	}
+	return stepNames[step] + " rejected"
+}
+
 func (s *source) hello() string {
 	if s.lmtp {
 		return "LHLO " + s.name + "\r\n"
@@ -300,8 +325,8 @@ func (s *source) recipient(c *session) {
 	switch {
 	case s.unique:
 		s.send(c, fmt.Appendf(nil, "RCPT TO:<%d%s>\r\n", s.serial, s.to))
-	case s.recipients > 1:
-		s.send(c, fmt.Appendf(nil, "RCPT TO:<%d%s>\r\n", c.rcpts, s.to))
+	case s.recipients > c.rcpts:
+		s.send(c, fmt.Appendf(nil, "RCPT TO:<%d%s>\r\n", s.recipients-c.rcpts+1, s.to))
 	default:
 		s.send(c, []byte("RCPT TO:<"+s.to+">\r\n"))
 	}

@@ -65,7 +65,7 @@ func TestLMTP(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	_, err := send(t, sink.Options{Rules: map[string][]string{"MAIL": {"550 5.7.1 no"}}})
-	if err == nil || err.Error() != "MAIL FROM refused: 550 5.7.1 no" {
+	if err == nil || err.Error() != "sender rejected: 550 5.7.1 no" {
 		t.Errorf("got %v", err)
 	}
 	if _, err = send(t, sink.Options{Rules: map[string][]string{".": {"drop"}}}, "-l", "10"); err == nil {
