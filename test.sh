@@ -14,7 +14,7 @@ packages="swaks strace groff-base pflogsumm procmail dovecot-core dovecot-pop3d 
 
 # stock is what Debian calls the mail system that ours is compared with. It is never
 # installed on this machine.
-stock="postfix postfix-cdb postfix-lmdb postfix-pcre postfix-sqlite"
+stock="postfix postfix-cdb postfix-lmdb liblmdb0 postfix-pcre postfix-sqlite"
 
 limit=900 # seconds for everything
 start=$SECONDS

@@ -19,6 +19,7 @@ import (
 type Writer struct {
 	*Order
 	Source string // name of the source file, for messages
+	table  string // name of the table in messages about duplicates
 	b      table.Builder
 }
 
@@ -97,7 +98,7 @@ func (o *Order) create(kind, name, spec string, source *os.File) *Writer {
 	if err != nil {
 		openFailed(err)
 	}
-	w := &Writer{Order: o, Source: name, b: b}
+	w := &Writer{Order: o, Source: name, table: tableName(kind, name), b: b}
 	if !o.ownMode {
 		if err := b.File().Chmod(0o600 | info.Mode().Perm()&0o044); err != nil {
 			w.fail(err)
@@ -132,13 +133,22 @@ func (o *Order) change(spec string) *Writer {
 	if err != nil {
 		openFailed(err)
 	}
-	w := &Writer{Order: o, Source: name, b: b}
+	w := &Writer{Order: o, Source: name, table: tableName(kind, name), b: b}
 	if old != nil {
 		if err := b.File().Chmod(old.Mode().Perm()); err != nil {
 			w.fail(err)
 		}
 	}
 	return w
+}
+
+// tableName is what messages call a table that is written: as those who read logs
+// know it.
+func tableName(kind, name string) string {
+	if kind == "lmdb" {
+		return kind + ":" + name
+	}
+	return name
 }
 
 // newest returns the file of a table that was written last, or nil.
@@ -180,7 +190,7 @@ func (w *Writer) Put(line int, key, value string) {
 	switch {
 	case err == nil, err == table.ErrDuplicate && w.ignore:
 	case err == table.ErrDuplicate:
-		msg.Warn("%s: duplicate entry: \"%s\"", w.Source, key)
+		msg.Warn("%s: duplicate entry: \"%s\"", w.table, key)
 	default:
 		w.fail(err)
 	}

@@ -193,6 +193,9 @@ func (o *Order) open(spec string) table.Table {
 	if o.Files {
 		flags |= table.SourceIsFile
 	}
+	if kind, name, _ := strings.Cut(spec, ":"); name == "" && kind != "environ" {
+		msg.Fatal(`open dictionary: expecting "type:name" form instead of "%s"`, spec)
+	}
 	t, err := table.Open(spec, flags)
 	if err != nil {
 		Fail(err)
