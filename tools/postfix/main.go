@@ -36,6 +36,9 @@
 //   - upgrade-configuration [name=value ...]: create missing directories, and add
 //     the services to master.cf that are missing there.
 //   - tls subcommand: manage keys and certificates; see below.
+//   - non-bdb subcommand: for a configuration that comes from a machine with Berkeley
+//     DB. status shows non_bdb_migration_level; disable, enable-redirect and
+//     enable-reindex set it. Tables of the types hash and btree work at every level.
 //   - logrotate: rename $maillog_file, start a new one, and compress the old one
 //     with $maillog_file_compressor.
 //
@@ -124,6 +127,7 @@ var commands = map[string]func(args []string) int{
 	"drain":                 drain,
 	"flush":                 flush,
 	"logrotate":             logrotate,
+	"non-bdb":               nonBdb,
 	"quick-stop":            quickStop,
 	"reload":                reload,
 	"set-permissions":       setPermissions,
@@ -138,6 +142,7 @@ var commands = map[string]func(args []string) int{
 // forPeople are the commands whose messages are always shown as well as logged.
 var forPeople = map[string]bool{
 	"check": true, "set-permissions": true, "start": true, "start-fg": true, "upgrade-configuration": true, "tls": true,
+	"non-bdb": true,
 }
 
 func checkUser() {

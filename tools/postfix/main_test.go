@@ -185,6 +185,16 @@ func TestAddServices(t *testing.T) {
 }
 
 // A rotated log keeps its text under a name with the time.
+func TestStillBerkeley(t *testing.T) {
+	for kinds, want := range map[string]string{"cdb lmdb": "", "hash lmdb": "default_database_type", "cdb btree": "default_cache_db_type"} {
+		database, cache, _ := strings.Cut(kinds, " ")
+		values := map[string]string{"default_database_type": database, "default_cache_db_type": cache}
+		if got := stillBerkeley(func(name string) string { return values[name] }); got != want {
+			t.Errorf("%s: %q, want %q", kinds, got, want)
+		}
+	}
+}
+
 func TestRotate(t *testing.T) {
 	if _, err := exec.LookPath("gzip"); err != nil {
 		t.Skip(err)

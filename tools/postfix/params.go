@@ -37,6 +37,11 @@ type parameters struct {
 
 	// MISCELLANEOUS CONTROLS
 
+	// How far the way from Berkeley DB to other types of tables was gone:
+	// disable, enable-redirect or enable-reindex. Tables of the types hash
+	// and btree are found, and written as cdb, at each of these levels.
+	NonBdbMigrationLevel string `param:"non_bdb_migration_level" default:"disable"`
+
 	// The directory with lock files, relative to the queue directory.
 	ProcessIDDirectory string `param:"process_id_directory" default:"pid"`
 
