@@ -91,8 +91,7 @@ talkative() {
 # suite PART: the packages of a folder below test/.
 suite() { go list ./test/"$1"/... 2>/dev/null; }
 
-# The comparison of all commands is run by name while it is being completed.
-parts=${*:-unit endtoend sites interop crash}
+parts=${*:-unit tools endtoend sites interop crash}
 
 unit() {
 	local others=()
