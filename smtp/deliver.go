@@ -7,6 +7,7 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
 	"postrider/lib/daemon/agent"
+	"postrider/lib/net/starttls"
 	"postrider/lib/service/deliver"
 )
 
@@ -101,6 +102,7 @@ func (d *delivery) result() deliver.Report {
 // A network leads to servers. Tests have one of their own.
 type network interface {
 	find(destination) ([]target, *agent.Outcome)
+	policy(destination, target) (tlsPolicy, *agent.Outcome)
 	connect(target) (stream.Conn, *agent.Outcome)
 }
 
@@ -133,15 +135,31 @@ func (d *delivery) run(n network) {
 	}
 }
 
+// smtpsPort is where TLS comes before the greeting.
+const smtpsPort = 465
+
 // tryAll tries the servers of one destination.
 func (d *delivery) tryAll(net network, dest destination, targets []target, final bool) {
 	if n := conf.MXAddressLimit; n > 0 && len(targets) > n {
 		targets = targets[:n]
 	}
+	if dest.port == smtpsPort && !conf.TLS.Wrappermode {
+		msg.Info("SMTPS wrappermode (TCP port 465) requires setting \"%s = yes\", and \"%s = encrypt\" (or stronger)",
+			paramName("smtp_tls_wrappermode"), paramName("smtp_tls_security_level"))
+	}
 	sessions := 0
-	for i, t := range targets {
+	plain := false // try this server in the clear
+	for i := 0; i < len(targets); i++ {
 		if !d.nextServer() {
 			return
+		}
+		t := targets[i]
+		policy, ok := d.policy(net, dest, t)
+		if !ok {
+			continue
+		}
+		if plain {
+			policy, plain = tlsPolicy{}, false
 		}
 		d.req.Times.Connected, d.req.Times.Done = time.Time{}, time.Time{}
 		conn, why := net.connect(t)
@@ -152,25 +170,45 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 			}
 			continue
 		}
-		sessions++
 		s := newSession(t, conn, d.id())
-		s.loops = dest.loops()
-		last := i == len(targets)-1 || sessions == conf.MXSessionLimit
-		s.final = final && last
-		d.converse(s)
-		if last {
-			return
+		s.policy, s.loops = policy, dest.loops()
+		s.final = final && i == len(targets)-1
+		if s.greet(d) && s.allowed(d) {
+			// Only now it counts: there may be a better server behind one
+			// that will not talk with us.
+			if sessions++; sessions == conf.MXSessionLimit {
+				s.final, targets = final, targets[:i+1]
+			}
+			d.req.Times.Connected = time.Now()
+			s.transfer(d)
+		}
+		s.quit()
+		if s.plain {
+			plain, i = true, i-1
 		}
 	}
 }
 
-// converse holds one conversation.
-func (d *delivery) converse(s *session) {
-	if s.greet(d) && s.allowed(d) {
-		d.req.Times.Connected = time.Now()
-		s.transfer(d)
+// policy says how to do TLS with a server; false when it cannot be used.
+func (d *delivery) policy(net network, dest destination, t target) (tlsPolicy, bool) {
+	p, why := net.policy(dest, t)
+	switch {
+	case why != nil && t.path != "":
+		msg.Warn("TLS policy lookup error for %s/%s: %s", t.host, t.path, why.Reason)
+		d.why = why
+		return p, false
+	case why != nil:
+		msg.Warn("TLS policy lookup for %s/%s: %s", dest.key(), t.host, why.Reason)
+		d.why = why
+		return p, false
+	case t.path != "" && p.level == starttls.May:
+		msg.Warn("%s: opportunistic TLS encryption is not appropriate for unix-domain destinations.", dest.key())
+		return tlsPolicy{}, true
+	case conf.TLS.Wrappermode && p.level < starttls.Encrypt:
+		msg.Warn("%s requires \"%s = encrypt\" (or stronger)", paramName("smtp_tls_wrappermode"), paramName("smtp_tls_security_level"))
+		return p, false
 	}
-	s.quit()
+	return p, true
 }
 
 // leftOver answers for the recipients that no server was found for. What looks

@@ -15,6 +15,9 @@ import (
 // can do. False means that no mail can be sent; what became of the recipients
 // is told already.
 func (s *session) greet(d *delivery) bool {
+	if conf.TLS.Wrappermode && !s.startTLS(d) {
+		return false
+	}
 	s.within(conf.HeloTimeout)
 	reply, err := s.reply()
 	if err != nil {
@@ -29,10 +32,8 @@ func (s *session) greet(d *delivery) bool {
 	if s.loops && s.greetsAsMe(reply) {
 		msg.Warn("host %s greeted me with my own hostname %s", s.relay(), conf.MyHostname)
 	}
-	if reply, ok := s.hello(d, reply); ok {
-		return s.learn(d, reply)
-	}
-	return false
+	hello, ok := s.hello(d, reply)
+	return ok && s.learn(d, hello) && s.secure(d, reply)
 }
 
 // refused makes the report of a server that will not talk with us. A greeting of 5xx is
@@ -101,6 +102,9 @@ func (s *session) learn(d *delivery, reply dialogue.Reply) bool {
 		why := loopsBack(d.req.NextHop)
 		d.failAll(s, why, true)
 		return false
+	}
+	if s.tls == nil && len(words) > 0 {
+		s.helo = words[0]
 	}
 	if s.esmtp {
 		ignored, err := s.ignoredKeywords()

@@ -68,6 +68,52 @@
 //
 // D and O need a <transport>_destination_recipient_limit of 1.
 //
+// # TLS
+//
+// $smtp_tls_security_level says how much TLS is wanted, and $smtp_tls_policy_maps
+// says it for single destinations. When the level asks for more than a server has,
+// the next server is tried; when there is none, the mail waits in the queue, with
+// the reason in the log. It is never sent in the clear instead.
+//
+// At the level "may" a handshake that fails does not keep the mail back for long: a
+// message that was put off before, and is older than $minimal_backoff_time, is
+// sent to the same server in the clear.
+//
+// DANE needs name servers that validate answers, and $smtp_dns_support_level =
+// dnssec. The resolver's configuration must trust these name servers: they are on
+// this machine, or resolv.conf(5) has "options trust-ad".
+//
+// # TLS POLICY TABLE
+//
+// Tables of $smtp_tls_policy_maps are asked for the next hop, as it was written:
+// "[mx.example.com]:587". For a domain alone they are also asked for its parents,
+// with a dot in front: ".example.com", then ".com". The result is a level and
+// attributes, separated by comma or blank:
+//
+//	example.com    secure match=mx.example.com:.example.net ciphers=high
+//	[10.1.2.3]     fingerprint match=AA:BB:...
+//
+// The attributes are:
+//
+//   - ciphers=: the grade, "high" or "medium".
+//   - exclude=: ciphers, separated by colons, instead of those that main.cf excludes.
+//   - protocols=: versions, separated by colons.
+//   - match=: at "verify" and "secure" names, separated by colons; at
+//     "fingerprint" fingerprints, separated by "|". It may be given several times.
+//   - tafile=: a trust anchor file, at "verify" and "secure". It may be given several
+//     times, and is read when it is first needed, in the chroot jail if there is one.
+//   - servername=: the server name to ask for, as in $smtp_tls_servername.
+//   - connection_reuse=, enable_rpk=: yes or no. There is no such thing here; "yes"
+//     is logged and ignored.
+//   - policy_type=sts, mx_host_pattern=, policy_failure=, policy_domain=,
+//     policy_ttl=, policy_string=: the MTA-STS policy, from a plug-in that looks
+//     for such policies. Servers must match a pattern, unless
+//     $smtp_tls_enforce_sts_mx_patterns says otherwise; a failure defers mail. The
+//     other attributes are for reports, and have no effect. Values with blanks
+//     stand in braces: { policy_string = version: STSv1 }.
+//
+// A result that cannot be understood is logged, and the mail waits.
+//
 // # SECURITY
 //
 // Smtp talks to SMTP, LMTP and DNS servers that others run, and believes nothing
@@ -77,8 +123,9 @@
 // # STANDARDS
 //
 // RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 2033 (LMTP), RFC 2034 (enhanced status
-// codes), RFC 2920 (PIPELINING), RFC 3461 (DSN), RFC 6152 (8BITMIME), RFC 6531
-// (SMTPUTF8), RFC 7505 (null MX).
+// codes), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 3461 (DSN), RFC 6152
+// (8BITMIME), RFC 6531 (SMTPUTF8), RFC 7435 (opportunistic security), RFC 7505
+// (null MX), RFC 7672 (DANE), RFC 8461 (MTA-STS; the part after the lookup).
 //
 // # DIAGNOSTICS
 //
@@ -92,6 +139,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
@@ -111,8 +159,7 @@ var (
 	finalDelivery bool // flag X
 
 	propagateGeneric bool // the extension of an address is kept
-	tlsAskedFor      bool // the level is set, not the default
-	tlsPolicies      bool // there are tables of levels
+	minimalBackoff   time.Duration
 
 	routes *router
 	tables lookupTables
@@ -140,8 +187,10 @@ func main() {
 // load reads smtp_* parameters or, for lmtp, the same ones as lmtp_*.
 func load(s *param.Settings) error {
 	propagateGeneric = slices.Contains(text.Split(s.Value("propagate_unmatched_extensions")), "generic")
-	_, tlsAskedFor = s.Get(paramName("smtp_tls_security_level"))
-	tlsPolicies = s.Value(paramName("smtp_tls_policy_maps")) != ""
+	var err error
+	if minimalBackoff, err = param.ParseTime(s.Value("minimal_backoff_time"), "300s"); err != nil {
+		return fmt.Errorf("minimal_backoff_time: %w", err)
+	}
 	if lmtp {
 		return s.LoadPrefixed(&conf, "smtp_", "lmtp_")
 	}
@@ -155,6 +204,9 @@ func prepareProcess(p *server.Process) {
 		msg.Fatal("%v", err)
 	}
 	if err = openTables(); err != nil {
+		msg.Fatal("%v", err)
+	}
+	if tlsEngine, err = newEngine(); err != nil {
 		msg.Fatal("%v", err)
 	}
 	warnOfMissing()

@@ -237,20 +237,11 @@ var conf struct {
 	// Who gets it.
 	ErrorNoticeRecipient string `param:"error_notice_recipient" default:"postmaster"`
 
-	// TLS AND AUTHENTICATION
-
-	// How much TLS is wanted: "none", "may", "encrypt", "dane" or stronger.
-	// TLS is not available in this version of smtp(8): with "encrypt" and
-	// stronger no mail is sent, "may" sends it in the clear.
-	TLSSecurityLevel string `param:"smtp_tls_security_level" default:"${{$compatibility_level} <level {3.11} ? {} : {may}}" default.lmtp:""`
-
-	// The old form of $smtp_tls_security_level = encrypt.
-	EnforceTLS bool `param:"smtp_enforce_tls" default:"no"`
-
-	// Whether connections begin with TLS instead of a greeting.
-	TLSWrappermode bool `param:"smtp_tls_wrappermode" default:"no"`
+	// AUTHENTICATION
 
 	// Whether to give a name and password to servers. Authentication is not
 	// available in this version of smtp(8).
 	SASLAuthEnable bool `param:"smtp_sasl_auth_enable" default:"no"`
+
+	TLS tlsParams
 }

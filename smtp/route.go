@@ -20,6 +20,11 @@ type target struct {
 	port int
 	pref int    // of the mail exchanger
 	path string // of a socket, instead of addr and port
+
+	query    string      // the name that was looked up
+	answer   *dns.Answer // what the DNS knows about it; nil: nothing
+	viaMX    bool        // it was found by an MX record
+	secureMX bool        // which is validated
 }
 
 // address is the target's address as text.
@@ -83,10 +88,10 @@ func (d destination) loops() bool { return !lmtp && d.port == 25 }
 // domain finds the mail exchangers of a domain; a domain without any is its own.
 // RFC 5321, section 5.1.
 func (r *router) domain(name string, loops bool) ([]target, *agent.Outcome) {
-	exchangers, err := r.resolver.MX(name)
+	answer, err := r.resolver.Lookup(name, dns.TypeMX)
 	switch dns.KindOf(err) {
 	case 0:
-		return r.exchangersOf(name, exchangers, loops)
+		return r.exchangersOf(name, answer, loops)
 	case dns.NotFound:
 		return r.host(name, loops)
 	case dns.NullMX:
@@ -100,14 +105,16 @@ func (r *router) domain(name string, loops bool) ([]target, *agent.Outcome) {
 
 var mxStatus = map[dns.Kind]dsn.Status{dns.Retry: "4.4.3", dns.Fail: "5.4.3", dns.Invalid: "5.4.4", dns.Policy: "4.7.0"}
 
-func (r *router) exchangersOf(name string, exchangers []dns.MX, loops bool) ([]target, *agent.Outcome) {
+func (r *router) exchangersOf(name string, answer dns.Answer, loops bool) ([]target, *agent.Outcome) {
+	exchangers := answer.Records
+	slices.SortStableFunc(exchangers, func(a, b dns.Record) int { return cmp.Compare(a.Pref, b.Pref) })
 	var list []target
 	var why *agent.Outcome
 	for _, mx := range exchangers {
 		var found []target
 		if found, why = r.lookup(mx.Host, why); found != nil {
 			for i := range found {
-				found[i].pref = int(mx.Pref)
+				found[i].pref, found[i].viaMX, found[i].secureMX = int(mx.Pref), true, answer.Secure
 			}
 			list = append(list, found...)
 		}
@@ -176,13 +183,11 @@ func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.O
 		}
 		return []target{{host: name, addr: addr}}, nil
 	}
-	var addrs []netip.Addr
-	var err error
 	why := earlier
 	if r.useDNS {
-		server := name
-		if server, addrs, err = r.askDNS(name); err == nil {
-			return targets(server, addrs), nil
+		list, err := r.askDNS(name)
+		if err == nil {
+			return list, nil
 		}
 		why = worse(earlier, failure(hostStatus[dns.KindOf(err)], "%v", err))
 		if dns.KindOf(err) != dns.NotFound {
@@ -190,7 +195,8 @@ func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.O
 		}
 	}
 	if r.useNative {
-		if addrs, err = r.resolver.Native(name, r.family); err == nil {
+		addrs, err := r.resolver.Native(name, r.family)
+		if err == nil {
 			return targets(name, addrs), nil
 		}
 		status := hostStatus[dns.KindOf(err)]
@@ -202,21 +208,25 @@ func (r *router) lookup(name string, earlier *agent.Outcome) ([]target, *agent.O
 	return nil, why
 }
 
-// askDNS asks the DNS alone, or also with the search list of the resolver. It
-// gives the name that the server is to have, too.
-func (r *router) askDNS(name string) (server string, addrs []netip.Addr, err error) {
+// askDNS asks the DNS alone, or also with the search list of the resolver.
+func (r *router) askDNS(name string) ([]target, error) {
 	if r.searchNames {
-		addrs, err = r.resolver.Search(name, r.family)
-		return name, addrs, err
+		addrs, err := r.resolver.Search(name, r.family)
+		return targets(name, addrs), err
 	}
 	answer, err := r.resolver.Hosts(name, r.family)
+	if err != nil {
+		return nil, err
+	}
+	host := name
+	if conf.CNAMEOverridesServername {
+		host = answer.Name
+	}
+	var list []target
 	for _, record := range answer.Records {
-		addrs = append(addrs, record.Addr)
+		list = append(list, target{host: host, addr: record.Addr, query: name, answer: &answer})
 	}
-	if conf.CNAMEOverridesServername && err == nil {
-		return answer.Name, addrs, nil
-	}
-	return name, addrs, err
+	return list, nil
 }
 
 var hostStatus = map[dns.Kind]dsn.Status{dns.NotFound: "5.4.4", dns.Retry: "4.4.3", dns.Fail: "5.4.3", dns.Invalid: "5.4.4", dns.Policy: "4.7.0"}

@@ -125,6 +125,10 @@ func useSettings(t *testing.T, settings *param.Settings) {
 	if err := openTables(); err != nil {
 		t.Fatal(err)
 	}
+	var err error
+	if tlsEngine, err = newEngine(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func setRequest(t *testing.T, req *agent.Request, lines []string) {
@@ -218,6 +222,10 @@ func (n *fakeNetwork) find(d destination) ([]target, *agent.Outcome) {
 			addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)})})
 	}
 	return list, nil
+}
+
+func (n *fakeNetwork) policy(d destination, t target) (tlsPolicy, *agent.Outcome) {
+	return new(router).policy(d, t)
 }
 
 func (n *fakeNetwork) connect(t target) (stream.Conn, *agent.Outcome) {

@@ -7,6 +7,7 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
 	"postrider/lib/net/dialogue"
+	"postrider/lib/net/starttls"
 )
 
 // A session is one conversation with one server.
@@ -19,6 +20,12 @@ type session struct {
 	final bool // there is no other server to try
 	loops bool // this may be ourselves
 	dead  bool // nothing more will come of it: no QUIT
+
+	policy     tlsPolicy
+	tls        *starttls.Session // nil: in the clear
+	helo       string            // the name that the server gave itself before TLS
+	mayGoPlain bool              // after trouble with TLS
+	plain      bool              // do so
 
 	features
 	*transcript
@@ -85,6 +92,9 @@ func (s *session) reply() (dialogue.Reply, error) {
 	reply, err := s.replies.Read()
 	if err != nil || reply.Code == 421 {
 		s.dead = true
+	}
+	if reply.Code == 421 {
+		s.mayGoPlain = false // TLS is not to blame
 	}
 	for _, line := range reply.Lines {
 		msg.Debug("< %s: %s", s.relay(), line)

@@ -308,7 +308,7 @@ func (t *transaction) content() {
 // sent reports that a server took the mail for a recipient. A server with DSN
 // will tell the sender itself. RFC 3461, section 5.2.
 func (t *transaction) sent(r *recipient, reply dialogue.Reply) {
-	o := t.refusal(reply, "%s", reply.Text())
+	o := t.answered(reply, reply.Text())
 	o.Action = "relayed"
 	switch {
 	case t.dsn:

@@ -17,9 +17,18 @@ func failure(status dsn.Status, format string, args ...any) *agent.Outcome {
 	return &agent.Outcome{Status: status, Reason: fmt.Sprintf(format, args...)}
 }
 
-// refusal makes a report of what a server answered.
+// refusal makes a report of an answer that is not the one that we need.
 func (s *session) refusal(reply dialogue.Reply, format string, args ...any) *agent.Outcome {
-	r := failure(reply.Status, format, args...)
+	r := s.answered(reply, fmt.Sprintf(format, args...))
+	if class := r.Status.Class(); class != '4' && class != '5' { // no success where there should be one
+		r.Status, r.Reason = "5.5.0", "Protocol error: "+r.Reason
+	}
+	return r
+}
+
+// answered makes a report with the answer of a server.
+func (s *session) answered(reply dialogue.Reply, reason string) *agent.Outcome {
+	r := failure(reply.Status, "%s", reason)
 	r.DiagType, r.DiagText, r.RemoteName = "smtp", reply.Text(), s.host
 	return r
 }
@@ -35,9 +44,13 @@ func (s *session) said(reply dialogue.Reply, st stage) *agent.Outcome {
 
 // broken makes a report of a conversation that broke off.
 func (s *session) broken(err error, while string) *agent.Outcome {
-	switch {
-	case errors.Is(err, errLocal):
+	if errors.Is(err, errLocal) {
 		return failure("4.3.0", "local data error while talking to %s", s.name())
+	}
+	if s.tls != nil && while != endOfData.while {
+		s.tryPlain()
+	}
+	switch {
 	case errors.Is(err, dialogue.ErrNotSMTP):
 		return failure("4.5.0", "host %s answered with something other than a reply while %s", s.name(), while)
 	case errors.Is(err, stream.ErrTimeout):

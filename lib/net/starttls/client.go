@@ -24,8 +24,10 @@ type Options struct {
 	Roots        *Roots            // nil: trust nobody
 	Anchors      []string          // trust anchor files, which are used instead
 	Certificates []tls.Certificate // our own, for servers that ask
+	Depth        int               // how many authorities, with the trusted one, may stand above a certificate; 0 for no limit
 	Log          Log
-	Cache        bool // sessions are saved, and used again
+	Cache        bool          // sessions are saved, and used again
+	CacheTime    time.Duration // for so long; 0 for no limit
 }
 
 // A Client begins TLS with servers.
@@ -33,8 +35,17 @@ type Client struct {
 	params  *Params
 	options Options
 	anchors []record
-	saved   map[string]*tls.ClientSessionState
+	saved   map[string]saved
 }
+
+// A saved session is one that may be used again.
+type saved struct {
+	*tls.ClientSessionState
+	since time.Time
+}
+
+// mostSaved is how many sessions are kept.
+const mostSaved = 1000
 
 // NewClient makes a client. It reads the trust anchors, so that a process may
 // give up its privileges and change its root directory afterwards.
@@ -49,7 +60,7 @@ func NewClient(p *Params, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{params: p, options: o, anchors: anchors, saved: map[string]*tls.ClientSessionState{}}, nil
+	return &Client{params: p, options: o, anchors: anchors, saved: map[string]saved{}}, nil
 }
 
 // SetLog changes what is logged.
@@ -63,6 +74,7 @@ type Peer struct {
 	Level        Level
 	Names        []string   // that may be in its certificate; see func Names
 	Fingerprints [][]byte   // for the level Fingerprint
+	Anchors      *Anchors   // instead of authorities, and of those in the Options
 	TLSA         []dns.TLSA // for the DANE levels; see func FindTLSA
 	ServerName   string     // to ask for (SNI); "" for none
 	Versions     Versions
@@ -164,7 +176,7 @@ func (c *Client) config(peer *Peer) (*tls.Config, error) {
 // verifier finds out what to ask of the peer's certificates. Nobody can prove
 // anything at a level without the records or fingerprints that it needs.
 func (c *Client) verifier(peer *Peer) (*verifier, error) {
-	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches() && peer.Level != HalfDANE, now: time.Now()}
+	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches() && peer.Level != HalfDANE, depth: c.options.Depth, now: time.Now()}
 	var rejected []record
 	switch {
 	case peer.Level == Fingerprint:
@@ -175,7 +187,7 @@ func (c *Client) verifier(peer *Peer) (*verifier, error) {
 		v.records, rejected = tlsaRecords(peer.TLSA, c.params.DANEDigests)
 		v.names = peer.Names
 	default:
-		v.records = c.anchors
+		v.records = c.anchorsFor(peer)
 		if v.matches {
 			v.names = peer.Names
 		}
@@ -196,6 +208,13 @@ func (c *Client) verifier(peer *Peer) (*verifier, error) {
 		v.names, v.matches = nil, false
 	}
 	return v, nil
+}
+
+func (c *Client) anchorsFor(peer *Peer) []record {
+	if peer.Anchors != nil {
+		return peer.Anchors.list
+	}
+	return c.anchors
 }
 
 // judge finds out what the peer's certificates are worth, and logs why.
@@ -256,7 +275,7 @@ func escape(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 func (c *Client) key(peer *Peer, ciphers string) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s %d %v %q", peer.Helo, peer.ServerName, peer.Level, peer.Versions, ciphers)
-	for _, r := range c.anchors {
+	for _, r := range c.anchorsFor(peer) {
 		b.Write(r.Data)
 	}
 	fmt.Fprintf(&b, "%q %q %v", peer.Names, peer.Fingerprints, peer.TLSA)
@@ -275,10 +294,14 @@ func (c *cache) Get(string) (*tls.ClientSessionState, bool) {
 		msg.Info("looking for session %s in memory cache", c.key)
 	}
 	session, ok := c.saved[c.key]
+	if ok && c.options.CacheTime > 0 && time.Since(session.since) > c.options.CacheTime {
+		delete(c.saved, c.key)
+		return nil, false
+	}
 	if ok && c.options.Log.Has(LogCache) {
 		msg.Info("reloaded session %s from memory cache", c.key)
 	}
-	return session, ok
+	return session.ClientSessionState, ok
 }
 
 func (c *cache) Put(_ string, session *tls.ClientSessionState) {
@@ -289,7 +312,10 @@ func (c *cache) Put(_ string, session *tls.ClientSessionState) {
 	if c.options.Log.Has(LogCache) {
 		msg.Info("save session %s to memory cache", c.key)
 	}
-	c.saved[c.key] = session
+	if len(c.saved) >= mostSaved {
+		clear(c.saved)
+	}
+	c.saved[c.key] = saved{session, time.Now()}
 }
 
 // Saved tells whether any session was saved.

@@ -410,3 +410,48 @@ func FuzzDistinguishedName(f *testing.F) {
 		}
 	})
 }
+
+// A chain may be too long, for authorities and for trust anchors of a server.
+func TestDepth(t *testing.T) {
+	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{inter.Issue(mx)}})
+	path := filepath.Join(t.TempDir(), "anchors.pem")
+	if err := pki.Write(path, nil, root.Cert.Raw); err != nil {
+		t.Fatal(err)
+	}
+	anchors, err := LoadAnchors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for depth, want := range map[int]Trust{0: Verified, 1: Untrusted, 2: Verified} {
+		for _, peer := range []*Peer{{}, {Anchors: anchors.With(anchors)}} {
+			o := Options{Depth: depth}
+			if peer.Anchors == nil {
+				o.Roots = newRoots(root.Cert)
+			}
+			peer.Level, peer.Names = Verify, []string{"mx.example.com"}
+			s, log, err := begin(t, addr, client(t, o), peer)
+			if err != nil || s.Trust != want || want == Untrusted && !strings.HasSuffix(log, "certificate chain longer than limit(0)") {
+				t.Errorf("depth %d: got %v, %v\n%s", depth, s.Trust, err, log)
+			}
+		}
+	}
+}
+
+// A saved session is forgotten after a time.
+func TestCacheTime(t *testing.T) {
+	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{root.Issue(mx)}})
+	for limit, want := range map[time.Duration]bool{time.Hour: true, time.Nanosecond: false} {
+		c := client(t, Options{Cache: true, CacheTime: limit})
+		for range 2 {
+			if s, _, err := begin(t, addr, c, &Peer{Level: May}); err != nil {
+				t.Fatal(err)
+			} else if s.State.DidResume && !want {
+				t.Errorf("%s: the session was used again", limit)
+			}
+		}
+		s, _, _ := begin(t, addr, c, &Peer{Level: May})
+		if s.State.DidResume != want {
+			t.Errorf("%s: used again: %v", limit, s.State.DidResume)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -96,6 +97,23 @@ func readCertificates(path string) ([]*x509.Certificate, error) {
 		return nil, fmt.Errorf("%s: no certificate found", path)
 	}
 	return list, nil
+}
+
+// Anchors are the certificates and public keys of trust anchor files.
+type Anchors struct{ list []record }
+
+// LoadAnchors reads trust anchor files.
+func LoadAnchors(paths ...string) (*Anchors, error) {
+	list, err := loadAnchors(paths)
+	return &Anchors{list}, err
+}
+
+// With gives the anchors of both; a may be nil.
+func (a *Anchors) With(b *Anchors) *Anchors {
+	if a == nil {
+		return b
+	}
+	return &Anchors{slices.Concat(a.list, b.list)}
 }
 
 // loadAnchors reads a trust anchor file: certificates and public keys.

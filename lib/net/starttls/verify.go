@@ -40,6 +40,7 @@ type verifier struct {
 	pinned  bool     // no authorities, even if there are no records
 	roots   *Roots
 	matches bool // the level asks for proof
+	depth   int  // of the longest chain that counts; 0: no limit
 	now     time.Time
 }
 
@@ -55,18 +56,25 @@ func (v *verifier) verify(chain []*x509.Certificate) verdict {
 
 // byRoots asks the authorities.
 func (v *verifier) byRoots(chain []*x509.Certificate, roots *Roots) verdict {
-	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: pool(append(chain[1:len(chain):len(chain)], roots.below...)), CurrentTime: v.now})
+	chains, err := chain[0].Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: pool(append(chain[1:len(chain):len(chain)], roots.below...)), CurrentTime: v.now})
 	name, matched := "", true
 	if len(v.names) > 0 {
 		name, matched = matchNames(chain[0], v.names)
 	}
 	switch {
+	case err == nil && v.tooDeep(chains):
+		return verdict{trust: Untrusted, problem: fmt.Sprintf("certificate verification failed for %%s: certificate chain longer than limit(%d)", v.depth-1)}
 	case err != nil || !matched:
 		return verdict{trust: Untrusted, problem: v.diagnose(chain, roots, matched, err)}
 	case v.matches:
 		return verdict{trust: Verified, name: name}
 	}
 	return verdict{trust: Trusted, name: name}
+}
+
+// tooDeep tells whether no chain is short enough.
+func (v *verifier) tooDeep(chains [][]*x509.Certificate) bool {
+	return v.depth > 0 && !slices.ContainsFunc(chains, func(c []*x509.Certificate) bool { return len(c)-1 <= v.depth })
 }
 
 // byRecord looks for a record that matches. One for the certificate of the host
