@@ -11,6 +11,7 @@ type command struct {
 	run     func(s *session, args string) reply
 	limited bool // has no effect on mail: too many of it are errors
 	last    bool // nothing may be sent ahead of its reply (RFC 2920, section 3.1)
+	plain   bool // possible before TLS where TLS is a must
 	order   int
 }
 
@@ -19,22 +20,22 @@ var commands []*command
 
 func init() {
 	commands = []*command{
-		{name: "HELO", run: (*session).heloCommand, limited: true, last: true},
-		{name: "EHLO", run: (*session).ehloCommand, limited: true, last: true},
-		{name: "XCLIENT", run: (*session).xclientCommand},
+		{name: "HELO", run: (*session).heloCommand, limited: true, last: true, plain: true},
+		{name: "EHLO", run: (*session).ehloCommand, limited: true, last: true, plain: true},
+		{name: "XCLIENT", run: (*session).xclientCommand, plain: true},
 		{name: "XFORWARD", run: (*session).xforwardCommand},
-		{name: "STARTTLS", run: (*session).starttlsCommand, last: true},
+		{name: "STARTTLS", run: (*session).starttlsCommand, plain: true},
 		{name: "AUTH", run: (*session).authCommand},
 		{name: "MAIL", run: (*session).mailCommand},
 		{name: "RCPT", run: (*session).rcptCommand},
 		{name: "DATA", run: (*session).dataCommand, last: true},
 		{name: "BDAT", run: (*session).bdatCommand},
 		{name: "RSET", run: (*session).rsetCommand, limited: true},
-		{name: "NOOP", run: (*session).noopCommand, limited: true, last: true},
+		{name: "NOOP", run: (*session).noopCommand, limited: true, last: true, plain: true},
 		{name: "VRFY", run: (*session).vrfyCommand, limited: true, last: true},
 		{name: "ETRN", run: (*session).etrnCommand, limited: true},
-		{name: "QUIT", run: (*session).quitCommand},
-		{name: "HELP", run: (*session).helpCommand, limited: true, last: true},
+		{name: "QUIT", run: (*session).quitCommand, plain: true},
+		{name: "HELP", run: (*session).helpCommand, limited: true, last: true, plain: true},
 	}
 	for i, c := range commands {
 		c.order = i
@@ -116,10 +117,9 @@ func (s *session) helpCommand(string) reply {
 	return ok("214-2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY ETRN QUIT\n214 2.0.0 See RFC 5321")
 }
 
-func (s *session) starttlsCommand(string) reply {
-	return refuse("protocol", "502 5.5.1 Error: command not implemented")
-}
-
 func (s *session) authCommand(string) reply {
+	if s.secret == nil && conf.TLS.AuthOnly && s.sasl.Active {
+		return refuse("protocol", "538 5.7.11 Encryption required for requested authentication mechanism")
+	}
 	return refuse("protocol", "503 5.5.1 Error: authentication not enabled")
 }

@@ -152,6 +152,7 @@ func (s *session) keywords() []string {
 	add(maskVRFY, !conf.DisableVRFY, "VRFY")
 	add(maskETRN, true, "ETRN")
 	add(0, conf.VerpClients != "" && s.inList(s.verpClients, "smtpd_authorized_verp_clients"), "XVERP")
+	add(maskStartTLS, s.tls.offered && !s.alone && s.secret == nil, "STARTTLS")
 	add(maskXclient, s.mayXclient(), "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT")
 	add(maskXforward, s.mayXforward(), "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT")
 	add(maskStatusCodes, true, "ENHANCEDSTATUSCODES")

@@ -1,14 +1,22 @@
 // Smtpd receives mail from the network: it speaks SMTP with one client, decides
 // what it may do, and hands each message to cleanup(8).
 //
-// The server implements HELO, EHLO, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY,
-// ETRN, HELP and QUIT, and the extensions PIPELINING, SIZE, 8BITMIME, DSN,
+// The server implements HELO, EHLO, STARTTLS, MAIL, RCPT, DATA, BDAT, RSET, NOOP,
+// VRFY, ETRN, HELP and QUIT, and the extensions STARTTLS, PIPELINING, SIZE, 8BITMIME, DSN,
 // SMTPUTF8, ENHANCEDSTATUSCODES and CHUNKING. EXPN is refused. XCLIENT and
 // XFORWARD are for proxies and content filters that the administrator names.
 //
 // A message is acknowledged only when cleanup(8) has said that it is on disk.
 // The envelope is checked by lists of restrictions, such as
 // smtpd_recipient_restrictions; see access(5) for tables that they may ask.
+//
+// TLS is offered with smtpd_tls_security_level = may, and a must with encrypt.
+// On port 465, smtpd_tls_wrappermode begins it with the connection. Certificates
+// of clients can be asked for; restrictions and policy services learn what they
+// say. The certificate files of the server are read when a process begins, with
+// all privileges; new ones are in use after "postfix reload", or when the
+// processes that have the old ones have served $max_use clients or were idle for
+// $max_idle. Sessions are not resumed.
 //
 // With the option -S the server talks over standard input and output with one
 // client that is trusted not more than any user of this machine; mail is then
@@ -20,6 +28,9 @@
 // jail. All input has limits: line length, message size, errors, time,
 // recipients, and, with the help of anvil(8), connections and rates. Text from
 // clients is made printable before it reaches the log, and is not expanded.
+// What a client sends between STARTTLS and the handshake is thrown away, and the
+// session begins anew inside of TLS. The private keys of the server are in the
+// memory of processes that talk with strangers.
 // Lines that end in a bare newline never end a message, so that no second
 // message can hide in the first one. A configuration that would let anybody
 // relay mail to anywhere is refused at start.
@@ -27,7 +38,7 @@
 // # STANDARDS
 //
 // RFC 5321 (SMTP), 1870 (SIZE), 1985 (ETRN), 2034 (status codes), 2920
-// (PIPELINING), 3030 (CHUNKING without BINARYMIME), 3461 (DSN), 3463, 6152
+// (PIPELINING), 3207 (STARTTLS), 3030 (CHUNKING without BINARYMIME), 3461 (DSN), 3463, 6152
 // (8BITMIME), 6531 (SMTPUTF8), 7505 (null MX).
 //
 // # DIAGNOSTICS

@@ -7,6 +7,7 @@ import (
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/param"
+	"postrider/lib/net/starttls"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/flush"
 	"postrider/lib/service/rewrite"
@@ -27,6 +28,9 @@ type params struct {
 	Detect  cleanup.Detect
 	Rewrite rewrite.Params
 	Flush   flush.Params
+
+	TLSLibrary starttls.Params
+	TLS        tlsParams
 
 	// THE SESSION
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,7 @@ func (s *session) received() []string {
 	if conf.HideClientSession && s.sasl.User != "" {
 		lines[0] = "Received: from [127.0.0.1] (localhost [127.0.0.1])"
 	}
+	lines = append(lines, s.receivedTLS()...)
 	if conf.SASLHeader && s.sasl.User != "" {
 		lines = append(lines, "\t(Authenticated sender: "+comment(s.sasl.User)+")")
 	}
@@ -47,6 +49,9 @@ func (s *session) protocolName() string {
 	if s.mail.utf8 {
 		name = "UTF8SMTP"
 	}
+	if s.secret != nil && name != "SMTP" {
+		name += "S"
+	}
 	if s.sasl.User != "" && s.sasl.Method != "XCLIENT" {
 		name += "A"
 	}
@@ -69,4 +74,43 @@ func comment(s string) string {
 func dateHeader(t time.Time) string {
 	zone, _ := t.Zone()
 	return t.Format("Mon, _2 Jan 2006 15:04:05 -0700") + " (" + zone + ")"
+}
+
+// receivedTLS says how the session was protected, and who the client is by its
+// certificate: smtpd_tls_received_header.
+func (s *session) receivedTLS() []string {
+	if s.secret == nil || !conf.TLS.ReceivedHeader {
+		return nil
+	}
+	sum := s.secret.Summary()
+	lines := []string{fmt.Sprintf("\t(using %s with cipher %s (%d/%d bits)", sum.Protocol, sum.Cipher, sum.Used, sum.All)}
+	for _, part := range splitExchange(sum.Exchange) {
+		lines = append(lines, "\t "+part)
+	}
+	lines[len(lines)-1] += ")"
+	switch {
+	case s.encryption.Certificate:
+		words := "not verified"
+		if s.encryption.Trusted {
+			words = "verified OK"
+		}
+		lines = append(lines, fmt.Sprintf("\t(Client CN %q, Issuer %q (%s))", comment(s.encryption.Subject), comment(s.encryption.Issuer), words))
+	case conf.TLS.AskCcert || conf.TLS.ReqCcert && s.tls.enforced:
+		lines = append(lines, "\t(Client did not present a certificate)")
+	default:
+		lines = append(lines, "\t(No client certificate requested)")
+	}
+	return lines
+}
+
+// splitExchange puts each side's signature on a line of its own.
+func splitExchange(text string) []string {
+	if text == "" {
+		return nil
+	}
+	var lines []string
+	if first, rest, ok := strings.Cut(text, " client-signature "); ok {
+		lines, text = []string{"client-signature " + rest}, first
+	}
+	return append([]string{text}, lines...)
 }

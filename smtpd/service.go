@@ -31,6 +31,7 @@ type resolver interface {
 type service struct {
 	name      string // in master.cf, for anvil(8)
 	limitable bool   // not all clients come from one address, such as a proxy's
+	tls       tlsService
 	checker   *access.Checker
 	names     resolver
 	anvil     *anvil.Client
@@ -78,6 +79,9 @@ func open(p *server.Process) {
 	if p.Alone {
 		daemon.submit = submitPostdrop
 		return
+	}
+	if err := daemon.openTLS(); err != nil {
+		msg.Fatal("%v", err)
 	}
 	daemon.anvil = anvil.New(conf.IPCTimeout)
 	if err := daemon.openChecker(names, p.Settings.Value); err != nil {
@@ -172,8 +176,10 @@ func (sv *service) openRewriteClients(ours *domains.Domains) error {
 			test = func(s *session) bool { in, err := sv.checker.Trusted(&s.client); return in && err == nil }
 		case word == "permit_sasl_authenticated":
 			test = func(s *session) bool { return s.sasl.User != "" }
-		case word == "permit_tls_all_clientcerts", word == "permit_tls_clientcerts":
-			continue
+		case word == "permit_tls_all_clientcerts":
+			test = func(s *session) bool { return s.encryption.Trusted }
+		case word == "permit_tls_clientcerts":
+			test = func(s *session) bool { known, err := sv.checker.Certified(&s.encryption); return known && err == nil }
 		case word == "check_address_map" && i+1 < len(words), strings.Contains(word, ":"):
 			if word == "check_address_map" {
 				i++

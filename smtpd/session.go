@@ -11,6 +11,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
+	"postrider/lib/net/starttls"
 	"postrider/smtpd/access"
 )
 
@@ -27,15 +28,17 @@ type session struct {
 	family int // address family number of the client
 	ident  string
 
-	helo     string
-	protocol string // SMTP until the first EHLO
-	sasl     access.SASL
-	mask     ehloMask // keywords that this client does not get
-	mail     *transaction
-	forwards bool       // the client may use XFORWARD, whoever it becomes
-	forward  *forwarded // by XFORWARD
-	earlier  access.Earlier
-	denied   *access.Refusal // the client was refused at its connection
+	helo       string
+	protocol   string // SMTP until the first EHLO
+	sasl       access.SASL
+	secret     *starttls.ServerSession // nil before TLS
+	encryption access.TLS
+	mask       ehloMask // keywords that this client does not get
+	mail       *transaction
+	forwards   bool       // the client may use XFORWARD, whoever it becomes
+	forward    *forwarded // by XFORWARD
+	earlier    access.Earlier
+	denied     *access.Refusal // the client was refused at its connection
 
 	started  time.Time
 	count    int    // of transactions
@@ -58,6 +61,9 @@ var errTooMany = errors.New("too many errors")
 
 // errBareNewline ends a session under smtpd_forbid_bare_newline = reject.
 var errBareNewline = errors.New("bare newline")
+
+// errHandshake ends a session when there is no TLS after all.
+var errHandshake = errors.New("no TLS")
 
 // serve talks with one client.
 func (s *session) serve() {
@@ -82,6 +88,10 @@ func (s *session) serve() {
 
 // conversation greets the client and obeys its commands.
 func (s *session) conversation() error {
+	if s.tls.wrapped && !s.alone && !s.wrap() {
+		s.s.Flush()
+		return s.failure
+	}
 	if text := s.tooBusy(); text != "" {
 		s.say(text)
 		return s.s.Flush()
@@ -236,7 +246,10 @@ func (s *session) run(c *command, args string) {
 		}
 	}
 	r := s.accessDenied()
-	if s.denied == nil || c.name == "QUIT" {
+	switch {
+	case s.tlsMissing(c):
+		r = refuse("protocol", "530 5.7.0 Must issue a STARTTLS command first")
+	case s.denied == nil || c.name == "QUIT":
 		r = c.run(s, args)
 	}
 	s.counts.count(c.order, !r.bad && !r.uncounted)
@@ -311,7 +324,7 @@ func (s *session) nameAddr() string {
 func (s *session) facts() *access.Facts {
 	f := &s.known
 	*f = access.Facts{Stage: s.where, Protocol: s.protocol, Client: &s.client, Server: s.server, Helo: s.helo,
-		EarlyInput: s.isEarly, SASL: s.sasl, Earlier: &s.earlier, Log: s.log}
+		EarlyInput: s.isEarly, TLS: s.encryption, SASL: s.sasl, Earlier: &s.earlier, Log: s.log}
 	if m := s.mail; m != nil {
 		f.Sender, f.Recipients, f.Size, f.QueueID = &m.sender, m.recipients, m.size, m.id
 		f.Instance, f.Transaction = m.instance, &m.actions

@@ -61,13 +61,14 @@ type Checker struct {
 	policy  map[string]*policyClient
 	rbl     map[string]rblAnswer
 
-	networks  *match.List
-	mxBackup  *match.List
-	logPermit *match.List
-	maps      map[string]*addrmap.Maps
-	filter    string // characters of macro values in replies
-	replies   *table.List
-	warned    map[string]bool
+	networks    *match.List
+	mxBackup    *match.List
+	clientCerts *table.List // relay_clientcerts
+	logPermit   *match.List
+	maps        map[string]*addrmap.Maps
+	filter      string // characters of macro values in replies
+	replies     *table.List
+	warned      map[string]bool
 }
 
 // The lists of restrictions and the table checks that a bare type:name means
@@ -127,6 +128,9 @@ func (c *Checker) openLists() (err error) {
 	}
 	if c.logPermit, err = match.Strings("smtpd_log_access_permit_actions", c.conf.LogPermitActions); err != nil {
 		return err
+	}
+	if c.clientCerts, err = table.OpenList(c.conf.RelayClientcerts, table.FoldKey); err != nil {
+		return fmt.Errorf("parameter relay_clientcerts: %w", err)
 	}
 	c.replies, err = table.OpenList(c.conf.ReplyMaps, table.FoldKey)
 	return err

@@ -54,7 +54,7 @@ type Facts struct {
 	Recipients  int         // accepted so far in this transaction
 	Size        int64       // of the message: declared, or received
 	EarlyInput  func() bool // the client did not wait for a reply that it must await
-	Encrypted   bool
+	TLS         TLS
 	SASL        SASL
 	QueueID     string // "" before the first recipient
 	Instance    string // the same for all questions about one message
@@ -67,6 +67,18 @@ type Facts struct {
 
 // An Endpoint is the address on which a session arrived.
 type Endpoint struct{ Address, Port string }
+
+// TLS is what is known about the encryption of a session, and about the client by
+// its certificate.
+type TLS struct {
+	Protocol, Cipher string // "" without TLS
+	KeySize          int
+	Certificate      bool // the client has shown one
+	Trusted          bool // and an authority has signed it
+	Subject, Issuer  string
+	Fingerprint      string // of the certificate
+	KeyFingerprint   string // of its public key
+}
 
 // SASL is what is known about the login of a client.
 type SASL struct {

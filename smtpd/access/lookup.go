@@ -18,7 +18,7 @@ func init() {
 	tableChecks = map[string]func(w *walk, spec string) answer{
 		"check_client_access":                  checkClientAccess,
 		"check_reverse_client_hostname_access": checkReverseAccess,
-		"check_ccert_access":                   nothing,
+		"check_ccert_access":                   checkCcertAccess,
 		"check_sasl_access":                    checkSASLAccess,
 		"check_helo_access":                    checkHeloAccess,
 		"check_sender_access":                  checkSenderAccess,

@@ -32,8 +32,8 @@ func init() {
 		"permit_inet_interfaces":                       {run: permitInetInterfaces},
 		"permit_mynetworks":                            {run: permitMynetworks},
 		"permit_sasl_authenticated":                    {run: permitSASLAuthenticated},
-		"permit_tls_all_clientcerts":                   {run: nothing},
-		"permit_tls_clientcerts":                       {run: nothing},
+		"permit_tls_all_clientcerts":                   {run: permitTLSAllClientcerts},
+		"permit_tls_clientcerts":                       {run: permitTLSClientcerts},
 		"reject_plaintext_session":                     {run: rejectPlaintextSession},
 		"reject_unauth_pipelining":                     {run: rejectUnauthPipelining},
 		"reject_multi_recipient_bounce":                {run: rejectMultiRecipientBounce},
@@ -108,8 +108,6 @@ func (c *Checker) prepare(name, arg string, r restriction) func(*walk, string) a
 	return r.run
 }
 
-func nothing(*walk, string) answer { return dunno }
-
 func rejectAlways(w *walk, _ string) answer {
 	return w.reject(Policy, w.codes.Reject, "5.7.1", "<%s>: %s rejected: Access denied", w.name, w.class)
 }
@@ -127,7 +125,7 @@ func deferIfReject(w *walk, _ string) answer {
 }
 
 func rejectPlaintextSession(w *walk, _ string) answer {
-	if w.Encrypted {
+	if w.TLS.Protocol != "" {
 		return dunno
 	}
 	return w.reject(Policy, w.codes.Plaintext, "4.7.1", "Session encryption is required")

@@ -42,6 +42,10 @@ type Params struct {
 	// Restrictions on the ETRN command.
 	ETRNRestrictions string `param:"smtpd_etrn_restrictions" default:""`
 
+	// Tables of the fingerprints of client certificates, or of their public
+	// keys, for permit_tls_clientcerts. Only the keys of the tables count.
+	RelayClientcerts string `param:"relay_clientcerts" default:""`
+
 	// Names of lists of restrictions. Each is a parameter of its own, and may
 	// stand for its list wherever a restriction may.
 	RestrictionClasses string `param:"smtpd_restriction_classes" default:""`

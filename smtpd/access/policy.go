@@ -174,11 +174,14 @@ func (w *walk) policyRequest(p *policyClient) attr.List {
 	add("sasl_method", w.SASL.Method)
 	add("sasl_username", w.SASL.User)
 	add("sasl_sender", w.SASL.Sender)
-	for _, name := range []string{"ccert_subject", "ccert_issuer", "ccert_fingerprint", "ccert_pubkey_fingerprint",
-		"encryption_protocol", "encryption_cipher"} {
-		add(name, "")
-	}
-	add("encryption_keysize", "0")
+	certificate := w.TLS.known()
+	add("ccert_subject", certificate.Subject)
+	add("ccert_issuer", certificate.Issuer)
+	add("ccert_fingerprint", certificate.Fingerprint)
+	add("ccert_pubkey_fingerprint", certificate.KeyFingerprint)
+	add("encryption_protocol", w.TLS.Protocol)
+	add("encryption_cipher", w.TLS.Cipher)
+	add("encryption_keysize", strconv.Itoa(w.TLS.KeySize))
 	add("policy_context", p.context)
 	add("compatibility_level", w.svc.Value("compatibility_level"))
 	add("mail_version", w.svc.Value("mail_version"))

@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"os"
@@ -23,11 +25,12 @@ type dialogue struct {
 	steps    []step
 }
 
-// A step sends bytes, or reads lines; -1 is a whole reply, -2 all until the
-// server closes the connection.
+// A step sends bytes, or begins TLS, or reads lines; -1 is a whole reply, -2 all
+// until the server closes the connection.
 type step struct {
-	send string
-	read int
+	send   string
+	secret *tls.Config
+	read   int
 }
 
 // TestSessions: the session scripts of smtpd have the same replies from both
@@ -102,7 +105,7 @@ func TestDialogues(t *testing.T) {
 }
 
 // compareDialogues has all dialogues with both servers.
-func compareDialogues(t *testing.T, list []dialogue) {
+func compareDialogues(t *testing.T, list []dialogue, also ...func() string) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/zone.txt")
 	if err != nil {
@@ -116,7 +119,13 @@ func compareDialogues(t *testing.T, list []dialogue) {
 	os.WriteFile("/etc/resolv.conf", []byte("nameserver 127.0.0.1\n"), 0o644)
 	defer os.WriteFile("/etc/resolv.conf", nil, 0o644)
 	wanted, wantedLog := converse(t, stock, list)
+	wantedMore := more(also)
 	got, gotLog := converse(t, ours, list)
+	if n, differences := compareLines(normal(wantedMore, nil), normal(more(also), nil)); len(differences) > 0 {
+		t.Errorf("what is left (- stock, + ours):\n%s", report(differences))
+	} else if n > 0 {
+		t.Logf("%d lines of what is left are the same", n)
+	}
 	same, lines := 0, 0
 	for i, d := range list {
 		a, b := normal(wanted[i], nil), normal(got[i], nil)
@@ -134,6 +143,15 @@ func compareDialogues(t *testing.T, list []dialogue) {
 	}
 	t.Logf("%d log lines are the same", n)
 	compareReaders(t, wantedLog, gotLog)
+}
+
+// more is what else there is to compare while the queue is as a server left it.
+func more(also []func() string) string {
+	text := ""
+	for _, f := range also {
+		text += f()
+	}
+	return text
 }
 
 // exchanges gives the parts of two transcripts, from one thing that the client
@@ -169,6 +187,9 @@ func converse(t *testing.T, s side, list []dialogue) (transcripts []string, log 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s == stock {
+		entries = append(entries, "tlsmgr unix - - n 1000? 1 tlsmgr\n"...)
+	}
 	for i, d := range list {
 		entries = append(entries, fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n", 3000+i)...)
 		for name, value := range d.settings {
@@ -195,13 +216,14 @@ func converse(t *testing.T, s side, list []dialogue) (transcripts []string, log 
 	}
 	all.Wait()
 	wait(t, "the end of all sessions", func() bool {
-		return strings.Count(b.log(), "]: disconnect from ") == len(list)
+		log := b.log() // a server that cannot begin has no session
+		return strings.Count(log, "]: disconnect from ") == strings.Count(log, "]: connect from ")
 	})
 	b.settle()
 	b.stop()
 	chance := regexp.MustCompile("improper command pipelining after (NOOP|DATA|MAIL) ") // depends on the time
 	for line := range strings.Lines(b.log()) {
-		if strings.Contains(line, "/smtpd[") && !chance.MatchString(line) {
+		if strings.Contains(line, "/smtpd[") && !chance.MatchString(line) && !ofLibrary.MatchString(line) {
 			log += line
 		}
 	}
@@ -221,6 +243,12 @@ func (d dialogue) run(addr string) string {
 			fmt.Fprintf(&b, "C: %.300q\n", s.send)
 			if _, err := io.WriteString(c.conn, s.send); err != nil {
 				fmt.Fprintf(&b, "(cannot be sent)\n")
+			}
+			continue
+		}
+		if s.secret != nil {
+			if !c.encrypt(&b, s.secret) {
+				break
 			}
 			continue
 		}
@@ -250,5 +278,18 @@ func (c *client) record(b *strings.Builder, lines int) bool {
 			return true
 		}
 	}
+	return true
+}
+
+// encrypt begins TLS and writes down who the server is; false when there is none.
+func (c *client) encrypt(b *strings.Builder, config *tls.Config) bool {
+	secret := tls.Client(c.conn, config)
+	secret.SetDeadline(time.Now().Add(4 * time.Second))
+	if err := secret.Handshake(); err != nil {
+		b.WriteString("(no TLS)\n")
+		return false
+	}
+	fmt.Fprintf(b, "(TLS with %s)\n", secret.ConnectionState().PeerCertificates[0].Subject)
+	c.conn, c.in = secret, bufio.NewReader(secret)
 	return true
 }

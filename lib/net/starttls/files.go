@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Roots are the certificates of authorities that are trusted.
@@ -149,36 +148,11 @@ func LoadChains(paths []string) ([]tls.Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("error opening chain file: %w", err)
 		}
-		var current []byte // a key and what follows it
-		begun := len(list)
-		end := func() error {
-			if current == nil {
-				return nil
-			}
-			pair, err := tls.X509KeyPair(current, current)
-			if err == nil {
-				list = append(list, pair)
-			}
-			return err
+		found, err := parseChains(data, path)
+		if err != nil {
+			return nil, err
 		}
-		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-			switch isKey := strings.HasSuffix(block.Type, "PRIVATE KEY"); {
-			case isKey:
-				if err := end(); err != nil {
-					return nil, fmt.Errorf("error loading chain from %s: %w", path, err)
-				}
-				current = nil
-			case current == nil && block.Type == "CERTIFICATE":
-				return nil, fmt.Errorf("error loading chain from %s: key not first", path)
-			}
-			current = append(current, pem.EncodeToMemory(block)...)
-		}
-		if err := end(); err != nil {
-			return nil, fmt.Errorf("error loading chain from %s: %w", path, err)
-		}
-		if len(list) == begun {
-			return nil, fmt.Errorf("error loading chain from %s: no private key and certificate found", path)
-		}
+		list = append(list, found...)
 	}
 	return list, nil
 }
