@@ -132,7 +132,7 @@ func (f *filter) forward() error {
 		if a.value == access.Unknown || a.value == "" {
 			a.value = unavailable
 		}
-		word := " " + a.name + "=" + encodeXtext(a.value)
+		word := " " + a.name + "=" + access.Xtext(a.value)
 		if len(line)+len(word) > 510 {
 			if _, err := f.command(2, line); err != nil {
 				return err
@@ -146,19 +146,6 @@ func (f *filter) forward() error {
 	}
 	_, err := f.command(2, line)
 	return err
-}
-
-// encodeXtext is the reverse of decodeXtext.
-func encodeXtext(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c > ' ' && c < 0x7f && c != '+' && c != '=' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "+%02X", c)
-		}
-	}
-	return b.String()
 }
 
 // ID stands where others have the queue ID.

@@ -54,10 +54,12 @@ func (t *tlsService) level() error {
 	c := &conf.TLS
 	t.enforced, t.offered, t.wrapped = c.EnforceTLS, c.UseTLS || c.EnforceTLS || c.WrapperMode, c.WrapperMode
 	if c.SecurityLevel == "" {
-		for name, used := range map[string]bool{"smtpd_use_tls": c.UseTLS, "smtpd_enforce_tls": c.EnforceTLS} {
-			if used {
-				msg.Warn("support for parameter %q will be removed from %s; instead, specify %q", name, conf.MailName, "smtpd_tls_security_level")
-			}
+		name := "smtpd_use_tls"
+		if c.EnforceTLS {
+			name = "smtpd_enforce_tls"
+		}
+		if c.UseTLS || c.EnforceTLS {
+			msg.Warn("support for parameter %q will be removed from %s; instead, specify %q", name, conf.MailName, "smtpd_tls_security_level")
 		}
 	} else {
 		level, err := starttls.ParseLevel(c.SecurityLevel)

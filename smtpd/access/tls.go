@@ -1,17 +1,36 @@
 package access
 
-import "postrider/lib/base/msg"
+import (
+	"fmt"
+	"strings"
+
+	"postrider/lib/base/msg"
+)
 
 // classCcert is what check_ccert_access refuses, in the words of the replies.
 const classCcert = "Client certificate"
 
-// known is what the certificate says about the client: only when an authority
-// has signed it. Fingerprints need no authority.
+// known is what policy services learn of the certificate: names only when an
+// authority has signed it, and encoded as in XCLIENT.
 func (t TLS) known() TLS {
 	if !t.Trusted {
 		t.Subject, t.Issuer = "", ""
 	}
+	t.Subject, t.Issuer = Xtext(t.Subject), Xtext(t.Issuer)
 	return t
+}
+
+// Xtext encodes text for one word. Source: RFC 3461, section 4.
+func Xtext(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c > ' ' && c < 0x7f && c != '+' && c != '=' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "+%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // Certified reports whether the fingerprint of a client's certificate, or of its

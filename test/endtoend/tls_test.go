@@ -115,3 +115,20 @@ func TestMissingCertificate(t *testing.T) {
 	c.say("QUIT", "221")
 	s.WaitLog(`warning: .*gone.pem.*: disabling TLS support`)
 }
+
+// A client may begin only so many TLS sessions: the one too many ends, the next one
+// does not begin.
+func TestNewTLSRate(t *testing.T) {
+	s := secured(t, "smtpd_client_new_tls_session_rate_limit=1", "smtpd_client_event_limit_exceptions=").Start()
+	want(t, openssl(t, "25", "QUIT\n", "-starttls", "smtp"), "221 2.0.0 Bye")
+	want(t, openssl(t, "25", "QUIT\n", "-starttls", "smtp"), "421 4.7.0 mail.example.com Error: too many new TLS sessions from localhost[127.0.0.1]")
+	s.WaitLog(`warning: New TLS session rate limit exceeded: 2 from localhost\[127.0.0.1\] for service smtp`)
+	c := dial(t, "127.0.0.1:25")
+	c.expect("220")
+	c.say("EHLO client.example", "250")
+	if got := c.reply("STARTTLS"); got != "454 4.7.0 Error: too many new TLS sessions from localhost[127.0.0.1]" {
+		t.Error(got)
+	}
+	c.say("QUIT", "221")
+	s.WaitLog(`warning: Refusing STARTTLS request from localhost\[127.0.0.1\] for service smtp`)
+}

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,10 +10,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"postrider/test/peer/pki"
@@ -31,7 +34,8 @@ func TestTLS(t *testing.T) {
 	for block := range strings.SplitSeq(files.expand(string(text)), "\n-- ") {
 		list = append(list, files.dialogue(block))
 	}
-	compareDialogues(t, list, receivedHeaders)
+	service := startPolicy(t)
+	compareDialogues(t, list, receivedHeaders, service.facts)
 }
 
 // ofLibrary are log lines in which the TLS libraries speak, or in which we say
@@ -50,6 +54,58 @@ func receivedHeaders() string {
 		}
 	}
 	return text
+}
+
+// A policy is a policy service that permits everything, and remembers what it was
+// told about TLS.
+type policy struct {
+	mu   sync.Mutex
+	told string
+}
+
+// startPolicy starts one at the port that the dialogues name.
+func startPolicy(t *testing.T) *policy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:2999")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	p := &policy{}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(conn)
+		}
+	}()
+	return p
+}
+
+func (p *policy) serve(conn net.Conn) {
+	defer conn.Close()
+	for in := bufio.NewScanner(conn); in.Scan(); {
+		line := in.Text()
+		if line == "" {
+			conn.Write([]byte("action=DUNNO\n\n"))
+		}
+		if strings.HasPrefix(line, "ccert_") || strings.HasPrefix(line, "encryption_") {
+			p.mu.Lock()
+			p.told += line + "\n"
+			p.mu.Unlock()
+		}
+	}
+}
+
+// facts are what it was told since it was asked last.
+func (p *policy) facts() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	told := p.told
+	p.told = ""
+	return told
 }
 
 // keys are the certificates of these dialogues.

@@ -18,7 +18,7 @@ import (
 
 // meet has a client of crypto/tls meet a server; it returns what both found out,
 // and what was logged.
-func meet(t *testing.T, o ServerOptions, client *tls.Config, early string) (*ServerSession, tls.ConnectionState, string, error) {
+func meet(t *testing.T, o ServerOptions, client *tls.Config) (*ServerSession, tls.ConnectionState, string, error) {
 	t.Helper()
 	var lines []string
 	defer msg.SetOutput(func(level msg.Level, text string) { lines = append(lines, level.Prefix()+text) })()
@@ -47,7 +47,6 @@ func meet(t *testing.T, o ServerOptions, client *tls.Config, early string) (*Ser
 			return
 		}
 		client.InsecureSkipVerify = true
-		conn.Write([]byte(early))
 		secret := tls.Client(conn, client)
 		secret.SetDeadline(time.Now().Add(5 * time.Second))
 		secret.Write([]byte("hello"))
@@ -60,12 +59,6 @@ func meet(t *testing.T, o ServerOptions, client *tls.Config, early string) (*Ser
 		t.Fatal(err)
 	}
 	s := stream.New(stream.Net(conn))
-	if early != "" {
-		if got, err := s.Peek(len(early)); err != nil || string(got[:len(early)]) != early {
-			t.Fatalf("%q %v", got, err)
-		}
-		s.Discard(len(early) - len("RSET\r\n")) // the server has read STARTTLS
-	}
 	session, err := server.Start(s, "client", 5*time.Second)
 	if err == nil {
 		s.SetTimeout(5 * time.Second)
@@ -100,7 +93,7 @@ func TestClientCertificates(t *testing.T) {
 		if test.cert != nil {
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return test.cert, nil }
 		}
-		session, _, log, err := meet(t, ServerOptions{Certificates: own, Roots: newRoots(root.Cert), Ask: true, Depth: test.depth, Log: LogSummary | LogUntrusted | LogPeer}, config, "")
+		session, _, log, err := meet(t, ServerOptions{Certificates: own, Roots: newRoots(root.Cert), Ask: true, Depth: test.depth, Log: LogSummary | LogUntrusted | LogPeer}, config)
 		if err != nil {
 			t.Errorf("%s: %v", test.about, err)
 			continue
@@ -130,7 +123,7 @@ func TestServerNames(t *testing.T) {
 	}
 	own := []tls.Certificate{root.Issue(mx)}
 	for wanted, name := range map[string]string{"a.example": "named", "A.Example": "named", "x.b.example": "named", "x.y.b.example": "named", "b.example": "mx.example.com", "": "mx.example.com", "c.example": "mx.example.com"} {
-		_, state, log, err := meet(t, ServerOptions{Certificates: own, Names: names}, &tls.Config{ServerName: wanted}, "")
+		_, state, log, err := meet(t, ServerOptions{Certificates: own, Names: names}, &tls.Config{ServerName: wanted})
 		if err != nil || len(state.PeerCertificates) == 0 || state.PeerCertificates[0].Subject.CommonName != name {
 			t.Errorf("%q: %v %v %s", wanted, err, state.PeerCertificates, log)
 		}
@@ -146,18 +139,10 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-// What came before TLS is gone. S6.6; CVE-2011-0411.
-func TestPlaintextBeforeTLS(t *testing.T) {
-	_, _, log, err := meet(t, ServerOptions{Certificates: []tls.Certificate{root.Issue(mx)}}, &tls.Config{}, "STARTTLS\r\nRSET\r\n")
-	if err != nil { // the client's hello may have been read with it
-		t.Log(log)
-	}
-}
-
 // A client that is too old, or that does not speak TLS at all.
 func TestNoHandshake(t *testing.T) {
 	o := ServerOptions{Certificates: []tls.Certificate{root.Issue(mx)}, Versions: Versions{tls.VersionTLS13, tls.VersionTLS13}}
-	_, _, log, err := meet(t, o, &tls.Config{MaxVersion: tls.VersionTLS12}, "")
+	_, _, log, err := meet(t, o, &tls.Config{MaxVersion: tls.VersionTLS12})
 	if err == nil || !strings.Contains(log, "SSL_accept error from client: -1\nwarning: TLS library problem: ") {
 		t.Errorf("%v, log:\n%s", err, log)
 	}
