@@ -67,3 +67,37 @@ func TestSendTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnTLS: our smtp(8) and our smtpd(8) understand each other, at port 25 and
+// where TLS comes first, with certificates on both sides.
+func TestOwnTLS(t *testing.T) {
+	root := pki.NewAuthority("Root")
+	dir := t.TempDir()
+	for name, host := range map[string]string{"server": "localhost", "client": "client.example"} {
+		c := root.Issue(pki.Request{Name: host, DNS: []string{host}})
+		if err := pki.Write(dir+"/"+name+".pem", c.PrivateKey, c.Certificate...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pki.Write(dir+"/ca.pem", nil, root.Cert.Raw)
+	s := site(t, "smtpd_tls_security_level=encrypt", "smtpd_tls_chain_files="+dir+"/server.pem", "smtpd_tls_CAfile="+dir+"/ca.pem", "smtpd_tls_loglevel=1",
+		"smtpd_tls_ask_ccert=yes", "smtpd_tls_received_header=yes",
+		"smtp_host_lookup=native", "smtp_tls_security_level=secure", "smtp_tls_CAfile="+dir+"/ca.pem", "smtp_tls_loglevel=1", "smtp_tls_chain_files="+dir+"/client.pem",
+		"transport_maps=inline:{{ann@tls.example=smtp:[localhost]:2526} {ann@wrapped.example=wrapped:[localhost]:2465}}")
+	s.Service("2526 inet n - n - - smtpd -o cleanup_service_name=inside")
+	s.Service("2465 inet n - n - - smtpd -o cleanup_service_name=inside -o smtpd_tls_wrappermode=yes")
+	s.Service("inside unix n - n - 0 cleanup -o virtual_alias_maps=inline:{ann@tls.example=ann,ann@wrapped.example=ann}")
+	s.Service("smtp unix - - n - 1 smtp")
+	s.Service("wrapped unix - - n - 1 smtp -o smtp_tls_wrappermode=yes")
+	s.Start()
+	for _, to := range []string{"ann@tls.example", "ann@wrapped.example", "ann@tls.example"} {
+		s.Send("Subject: tls\n\nx\n", "-f", "bob", to)
+		s.WaitEmpty()
+	}
+	s.WaitLog(`postfix/smtp\[\d+\]: Verified TLS connection established to localhost\[127.0.0.1\]:2526: TLSv1.3 with cipher `)
+	s.WaitLog(`postfix/smtp\[\d+\]: Verified TLS connection established to localhost\[127.0.0.1\]:2465: TLSv1.3 with cipher `)
+	s.WaitLog(`smtpd\[\d+\]: Trusted TLS connection established from localhost\[127.0.0.1\]`)
+	if n := strings.Count(s.Mailbox("ann"), "\n\t(using TLSv1.3 with cipher TLS_"); n != 3 {
+		t.Errorf("%d of 3 messages came over TLS", n)
+	}
+}
