@@ -11,6 +11,7 @@ import (
 	"postrider/lib/base/table"
 	"postrider/lib/base/text"
 	"postrider/lib/daemon/server"
+	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/net/dns"
 	"postrider/lib/service/anvil"
@@ -95,10 +96,14 @@ func (sv *service) openChecker(names access.Names, value func(string) string) er
 	if err != nil {
 		return err
 	}
+	routes := rewrite.New(conf.Rewrite, conf.IPCTimeout, conf.IPCIdle, conf.IPCTTL)
 	sv.checker, err = access.New(&conf.Access, access.Services{
 		Domains: ours, Parents: conf.Domains.Parents, Names: names, Value: value,
-		Resolver: rewrite.New(conf.Rewrite, conf.IPCTimeout, conf.IPCIdle, conf.IPCTTL),
-		Verifier: verifier{verify.New(conf.Access.VerifyService, conf.IPCTimeout, conf.IPCIdle, conf.IPCTTL)},
+		Resolver: routes,
+		Complete: func(sender string) string {
+			return address.Unquote(routes.Rewrite(rewrite.Local, address.Quote(sender)))
+		},
+		Verifier: verifier{verify.New(conf.Access.VerifyService.AddressVerifyServiceName, conf.IPCTimeout, conf.IPCIdle, conf.IPCTTL)},
 		Maps:     conf.Maps, Address: conf.Address,
 		Mail: access.MailName{Hostname: conf.MyHostname, Name: conf.MailName},
 	})

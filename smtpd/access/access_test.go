@@ -215,7 +215,7 @@ func TestVerified(t *testing.T) {
 		{"good@b.example", "bad@example.com", "550 5.1.1 <bad@example.com>: Recipient address rejected: undeliverable address: host mx said: 550 no"},
 		{"good@b.example", "later@example.com", "450 4.1.1 <later@example.com>: Recipient address rejected: unverified address: host mx said: 450 later"},
 		{"good@b.example", "new@example.com", "450 4.1.1 <new@example.com>: Recipient address rejected: unverified address: Address verification in progress"},
-		{"bad@b.example", "good@example.com", "450 4.1.7 <bad@b.example>: Sender address rejected: undeliverable address: host mx said: 550 no"},
+		{"bad@b.example", "good@example.com", "450 4.1.7 <bad@b.example>: Sender address rejected: unverified address: host mx said: 550 no"},
 		{"", "good@example.com", ""},
 	} {
 		got := ""
@@ -224,6 +224,32 @@ func TestVerified(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("%s %s:\ngot  %s\nwant %s", test.sender, test.recipient, got, test.want)
+		}
+	}
+}
+
+// The reasons and codes of main.cf, and the sender of probes, to whom mail is never
+// refused.
+func TestVerifiedWords(t *testing.T) {
+	c, err := open(t, "smtpd_relay_restrictions=reject_unverified_recipient, reject", "address_verify_poll_count=1",
+		"unverified_recipient_reject_code=550", "unverified_recipient_defer_code=451", "unverified_recipient_reject_reason=no such person",
+		"unverified_recipient_tempfail_action=defer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.svc.Complete = func(sender string) string { return sender + "@mail.example.com" }
+	for recipient, want := range map[string]string{
+		"bad@example.com":                "550 5.1.1 <bad@example.com>: Recipient address rejected: undeliverable address: no such person",
+		"later@example.com":              "451 4.1.1 <later@example.com>: Recipient address rejected: unverified address: no such person",
+		"new@example.com":                "451 4.1.1 <new@example.com>: Recipient address rejected: unverified address: no such person",
+		"double-bounce@mail.example.com": "",
+	} {
+		got := ""
+		if refusal := c.CheckRecipient(facts("198.51.100.7", "joe@b.example", recipient)); refusal != nil {
+			got = refusal.Reply
+		}
+		if got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", recipient, got, want)
 		}
 	}
 }

@@ -39,7 +39,8 @@ type Services struct {
 	Resolver Resolver
 	Names    Names
 	Verifier Verifier
-	Value    func(name string) string // of any parameter: restriction classes
+	Complete func(address string) string // adds the domain to an address of ours
+	Value    func(name string) string    // of any parameter: restriction classes
 	Mail     MailName
 	Maps     address.Maps
 	Address  address.Params

@@ -5,6 +5,7 @@ import (
 
 	"postrider/lib/mail/param"
 	"postrider/lib/service/bounce"
+	"postrider/lib/service/verify"
 )
 
 // Params are the main.cf parameters of SMTP access control.
@@ -220,8 +221,8 @@ type PolicyService struct {
 type Verification struct {
 	// ADDRESS VERIFICATION
 
-	// The name of the verify service in master.cf.
-	VerifyService string `param:"address_verify_service_name" default:"verify"`
+	VerifyService verify.Params
+	Probe         verify.Probe
 
 	// How often the result of a probe in progress is asked for.
 	VerifyPollCount int `param:"address_verify_poll_count" default:"${stress?{1}:{3}}" min:"1"`
@@ -229,17 +230,20 @@ type Verification struct {
 	// The pause between two questions.
 	VerifyPollDelay time.Duration `param:"address_verify_poll_delay" default:"3s"`
 
-	// The reply codes for addresses that probes found undeliverable, and for
-	// those whose probe has no result yet.
+	// The reply code for sender addresses that probes found undeliverable. With
+	// a code that begins with 5 the reply says so; else the client may come
+	// back.
 	UnverifiedSenderReject int `param:"unverified_sender_reject_code" default:"450"`
 
 	// The same for recipients.
 	UnverifiedRecipientReject int `param:"unverified_recipient_reject_code" default:"450"`
 
-	// The reply code for senders whose probe was deferred.
+	// The reply code for senders whose probe was deferred, or has no result
+	// yet.
 	UnverifiedSenderDefer int `param:"unverified_sender_defer_code" default:"450"`
 
-	// The reply code for recipients whose probe was deferred.
+	// The reply code for recipients whose probe was deferred, or has no
+	// result yet.
 	UnverifiedRecipientDefer int `param:"unverified_recipient_defer_code" default:"450"`
 
 	// A reason to tell instead of the result of the sender probe.

@@ -64,6 +64,9 @@ func (c *Checker) CheckRecipient(f *Facts) *Refusal {
 	if strings.EqualFold(*f.Recipient, "postmaster") {
 		return nil // always: RFC 5321, section 4.5.1
 	}
+	if c.fromProbes(*f.Recipient) {
+		return nil
+	}
 	w := c.walk(f)
 	for _, earlier := range []*Refusal{f.Earlier.client, f.Earlier.helo, f.Earlier.sender} {
 		if w.ifPermit == nil {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"strings"
 	"time"
 
 	"postrider/lib/base/msg"
@@ -43,26 +44,30 @@ func (w *walk) unverified(address, class string, status dsn.Status, rejectCode, 
 		msg.Warn("address verify service: %v", err)
 		return w.tempfail(action, Software, 450, "4.3.0", "<%s>: %s rejected: address verification problem", address, class)
 	}
-	code := 450
-	switch result {
-	case Deliverable:
-		return dunno
-	case Undeliverable:
-		code = rejectCode
-	case Deferred:
-		code = deferCode
+	if reason == "" {
+		reason = detail
 	}
-	words := "unverified address: " + detail
 	switch {
-	case reason != "" && result != InProgress:
-		words = reason
-	case result == Undeliverable:
-		words = "undeliverable address: " + detail
+	case result == Deliverable:
+		return dunno
+	case result != Undeliverable:
+		return w.tempfail(action, Policy, deferCode, status.WithClass('4'), "<%s>: %s rejected: unverified address: %s", address, class, reason)
+	case rejectCode/100 == 5:
+		return w.reject(Policy, rejectCode, status, "<%s>: %s rejected: undeliverable address: %s", address, class, reason)
 	}
-	if result == Deferred || result == InProgress {
-		return w.tempfail(action, Policy, code, status.WithClass('4'), "<%s>: %s rejected: %s", address, class, words)
+	return w.reject(Policy, rejectCode, status, "<%s>: %s rejected: unverified address: %s", address, class, reason)
+}
+
+// fromProbes says whether an address is the sender of probes. Mail to it is never
+// refused: a host that probes it, because we probe a sender of its, would wait for
+// us as we for it.
+func (c *Checker) fromProbes(address string) bool {
+	for _, sender := range c.conf.Probe.Senders(time.Now()) {
+		if sender != "" && c.svc.Complete != nil && strings.EqualFold(c.svc.Complete(sender), address) {
+			return true
+		}
 	}
-	return w.reject(Policy, code, status, "<%s>: %s rejected: %s", address, class, words)
+	return false
 }
 
 // verify asks until there is a result, a few times.

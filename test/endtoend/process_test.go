@@ -83,6 +83,9 @@ func exercise(t *testing.T, s *machine.System) {
 	c.submit("ann@example.com", "joe@pipe.example", "Subject: six\n\nx\n")
 	c.submit("ann@example.com", "box@virtual.example", "Subject: seven\n\nx\n")
 	s.Send("Subject: eight\n\nx\n", "-f", "ann", "bob")
+	c.say("MAIL FROM:<ann@example.com>", "250")
+	c.say("RCPT TO:<verified@example.com>", "450")
+	c.say("RSET", "250")
 	s.WaitEmpty()
 	run(t, 0, "Mail queue is empty", "mailq")
 	want(t, s.Mailbox("bob"), "Subject: one", "Subject: eight")
@@ -103,7 +106,8 @@ func everything(t *testing.T) (*machine.System, *sink.Server, *sink.Server) {
 			"{lmtp.example=lmtp:inet:127.0.0.1:2424},{pipe.example=filter:}}",
 		"virtual_mailbox_domains=virtual.example", "virtual_mailbox_base=/var/mail/vhosts", "virtual_mailbox_maps=inline:{box@virtual.example=box/}",
 		"virtual_uid_maps=static:5000", "virtual_gid_maps=static:5000", "max_idle=100s",
-		"smtpd_client_event_limit_exceptions=")
+		"smtpd_client_event_limit_exceptions=", "address_verify_poll_delay=1s",
+		"smtpd_recipient_restrictions=check_recipient_access inline:{verified@example.com=reject_unverified_recipient}")
 	os.Mkdir("/var/mail/vhosts", 0o755)
 	os.Chown("/var/mail/vhosts", 5000, 5000)
 	write(t, "/tmp/pipe.out", "", 0o666)
@@ -162,7 +166,7 @@ func checkRights(t *testing.T, jailed ...string) {
 		}
 	}
 	for _, name := range []string{"master", "smtpd", "cleanup", "pickup", "qmgr", "trivial-rewrite", "smtp", "bounce", "showq", "error", "discard",
-		"anvil", "postlogd", "local", "virtual", "pipe"} {
+		"anvil", "verify", "postlogd", "local", "virtual", "pipe"} {
 		if !seen[name] {
 			t.Errorf("%s was not seen; there are %v", name, slices.Sorted(maps.Keys(seen)))
 		}
@@ -180,7 +184,7 @@ func TestRights(t *testing.T) {
 // S1.4: everything that can be is jailed in the queue directory, and mail flows.
 func TestChroot(t *testing.T) {
 	s, _, _ := everything(t)
-	jailed := []string{"smtpd", "cleanup", "pickup", "qmgr", "trivial-rewrite", "smtp", "bounce", "showq", "error", "discard", "anvil"}
+	jailed := []string{"smtpd", "cleanup", "pickup", "qmgr", "trivial-rewrite", "smtp", "bounce", "showq", "error", "discard", "anvil", "verify"}
 	path := machine.Config + "/master.cf"
 	lines := strings.Split(read(t, path), "\n")
 	for i, line := range lines {

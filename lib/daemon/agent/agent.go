@@ -25,6 +25,7 @@ import (
 	"postrider/lib/service/deliver"
 	"postrider/lib/service/flush"
 	"postrider/lib/service/ipc"
+	"postrider/lib/service/verify"
 )
 
 // Params are the parameters of every delivery agent.
@@ -46,6 +47,8 @@ type Report struct {
 	Flush  flush.Params
 
 	bounce.Soft
+	Verify   verify.Params
+	Negative verify.Negative
 
 	// The number of digits behind the decimal point of short delays in the
 	// log.
@@ -204,8 +207,11 @@ func serveOne(s *stream.Stream, service string, a *Agent, gone func() bool) bool
 	trouble := a.Deliver(r)
 	r.File.Close()
 	reply := deliver.Reply{Report: trouble}
-	if r.Unfinished() {
+	switch {
+	case r.Unfinished():
 		reply.Status = 1
+	case r.TraceOnly():
+		reply.Report = deliver.Report{} // that a probe failed is no reason to hold mail back
 	}
 	attr.Write(s, reply)
 	return true

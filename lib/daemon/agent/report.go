@@ -12,6 +12,7 @@ import (
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/deliver"
 	"postrider/lib/service/flush"
+	"postrider/lib/service/verify"
 )
 
 // A Reporter records outcomes for the recipients of one message. The queue
@@ -29,6 +30,9 @@ type Reporter struct {
 // returns false when the recipient must be tried again.
 func (r *Reporter) Record(to *deliver.Recipient, relay string, o Outcome) bool {
 	o = filtered(r.Filter, o)
+	if r.Flags&deliver.FlagProbe != 0 {
+		return r.probed(to, relay, o)
+	}
 	switch o.Status.Class() {
 	case '2':
 		return r.sent(to, relay, o)
@@ -36,6 +40,31 @@ func (r *Reporter) Record(to *deliver.Recipient, relay string, o Outcome) bool {
 		return r.bounced(to, relay, o)
 	}
 	return r.deferred(to, relay, o)
+}
+
+// probed tells verify(8) what would have become of mail. The address is the one
+// that verify asked about. Without an answer the probe is tried again.
+func (r *Reporter) probed(to *deliver.Recipient, relay string, o Outcome) bool {
+	found, word := verify.Deferred, "undeliverable"
+	switch o.Status.Class() {
+	case '2':
+		found, word = verify.Deliverable, "deliverable"
+	case '5':
+		found = verify.Undeliverable
+	}
+	if found != verify.Deliverable && !r.Params.Negative.AddressVerifyNegativeCache {
+		r.line(to, relay, o, "undeliverable-but-not-cached")
+		return true
+	}
+	service := r.Params.Verify.AddressVerifyServiceName
+	client := verify.New(service, r.Timeout, 0, 0)
+	defer client.Close()
+	if err := client.Update(orElse(to.Original, to.Address), found, o.Reason); err != nil {
+		msg.Warn("%s: %s service failure: %v", r.ID, service, err)
+		return false
+	}
+	r.line(to, relay, o, word)
+	return true
 }
 
 func (r *Reporter) sent(to *deliver.Recipient, relay string, o Outcome) bool {

@@ -59,6 +59,20 @@ type Reply struct {
 	Status Status `attr:"status"`
 }
 
+// Params are for all who ask or tell the service.
+type Params struct {
+	// The name of the verify service in master.cf.
+	AddressVerifyServiceName string `param:"address_verify_service_name" default:"verify"`
+}
+
+// Negative says what becomes of bad results.
+type Negative struct {
+	// Keep the results of probes that failed. Without them the cache does not
+	// grow with addresses that do not exist, and each question about one
+	// starts a probe.
+	AddressVerifyNegativeCache bool `param:"address_verify_negative_cache" default:"yes"`
+}
+
 // A Client keeps its connection. It is for one goroutine.
 type Client struct{ service ipc.Client }
 
