@@ -41,6 +41,7 @@ func TestSendTLS(t *testing.T) {
 		farSink(t, far, machine.Other+":2525", sink.Options{})}
 	s.Service("smtp unix - - y - - smtp")
 	s.Start()
+	sent := map[string]bool{}
 	for _, row := range []struct{ domain, line string }{
 		{"may", `Trusted TLS connection established to mx.bad.example\[` + machine.Other + `\]:25: TLSv1.3 with cipher `},
 		{"may", `to=<x@may.example>, relay=mx.bad.example.*status=sent`},
@@ -54,8 +55,9 @@ func TestSendTLS(t *testing.T) {
 		{"other", `to=<x@other.example>, .*dsn=4.7.5, status=deferred \(Server certificate not verified\)`},
 		{"broken", `to=<x@broken.example>, relay=none, .*dsn=4.7.5, status=deferred \(client TLS configuration problem\)`},
 	} {
-		if to := "x@" + row.domain + ".example"; !strings.Contains(s.Log(), "to=<"+to+">") {
-			s.Send("Subject: tls\n\nx\n", "-f", "ann", to)
+		if !sent[row.domain] {
+			sent[row.domain] = true
+			s.Send("Subject: tls\n\nx\n", "-f", "ann", "x@"+row.domain+".example")
 		}
 		s.WaitLog(row.line)
 	}
