@@ -106,7 +106,7 @@ func (c *Client) Start(s *stream.Stream, peer *Peer, limit time.Duration) (*Sess
 		return session.choose(asked, c.options.Certificates), nil
 	}
 	session.tls = tls.Client(session.lower, config)
-	if err := handshake(session.tls, peer.Name); err != nil {
+	if err := handshake(session.tls, "SSL_connect error to "+peer.Name); err != nil {
 		return nil, err
 	}
 	session.State = session.tls.ConnectionState()
@@ -129,16 +129,17 @@ func (s *Session) choose(asked *tls.CertificateRequestInfo, ours []tls.Certifica
 	return new(tls.Certificate)
 }
 
-func handshake(conn *tls.Conn, name string) error {
+// handshake logs what goes wrong behind the words about who does it with whom.
+func handshake(conn *tls.Conn, trouble string) error {
 	err := conn.HandshakeContext(context.Background())
 	switch {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		msg.Info("SSL_connect error to %s: Connection timed out", name)
+		msg.Info("%s: Connection timed out", trouble)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		msg.Info("SSL_connect error to %s: lost connection", name)
+		msg.Info("%s: lost connection", trouble)
 	default:
-		msg.Info("SSL_connect error to %s: -1", name)
+		msg.Info("%s: -1", trouble)
 		msg.Warn("TLS library problem: %v", err)
 	}
 	return err

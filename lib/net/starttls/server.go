@@ -1,7 +1,6 @@
 package starttls
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -9,8 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -113,7 +110,7 @@ func (s *Server) Start(st *stream.Stream, name string, limit time.Duration) (*Se
 	}
 	done.Session = session
 	session.tls = tls.Server(session.lower, config)
-	if err := accept(session.tls, name); err != nil {
+	if err := handshake(session.tls, "SSL_accept error from "+name); err != nil {
 		return nil, err
 	}
 	session.State = session.tls.ConnectionState()
@@ -126,22 +123,6 @@ func (s *Server) Start(st *stream.Stream, name string, limit time.Duration) (*Se
 	}
 	st.Reset(session) // forgets what came before TLS
 	return done, nil
-}
-
-// accept does the handshake.
-func accept(conn *tls.Conn, name string) error {
-	err := conn.HandshakeContext(context.Background())
-	switch {
-	case err == nil:
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		msg.Info("SSL_accept error from %s: Connection timed out", name)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		msg.Info("SSL_accept error from %s: lost connection", name)
-	default:
-		msg.Info("SSL_accept error from %s: -1", name)
-		msg.Warn("TLS library problem: %v", err)
-	}
-	return err
 }
 
 var errNoCertificate = errors.New("no certificate for what the client knows")
