@@ -14,7 +14,7 @@ import (
 // or, with the flag Writable, with the entries that the table has.
 type Builder interface {
 	// Add adds an entry. A key that is there already gives ErrDuplicate, and
-	// the entry that was first stays.
+	// the entry that was first stays. See also LateBuilder.
 	Add(key, value string) error
 	// Replace adds an entry in place of one that may be there.
 	Replace(key, value string) error
@@ -28,6 +28,14 @@ type Builder interface {
 	Path() string
 	// File returns the unfinished file, for its owner and mode.
 	File() *os.File
+}
+
+// A LateBuilder is one that with large tables notices only when it commits that a
+// key was there already. It calls what OnDuplicate was given, before Commit
+// returns, once for each entry that was not added.
+type LateBuilder interface {
+	Builder
+	OnDuplicate(func(key string))
 }
 
 // ErrDuplicate says that a table has an entry with that key.

@@ -2,7 +2,6 @@ package maptool
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,12 +39,7 @@ func (t *Tool) build(o *Order, spec string) {
 		defer source.Close()
 		w = o.create(kind, name, spec, source)
 	}
-	in := text.NewLines(source, 0)
-	for {
-		line, err := in.Next()
-		if err == io.EOF {
-			break
-		}
+	for line, err := range ahead(text.NewLines(source, 0)) {
 		if err != nil {
 			w.fail(err)
 		}
@@ -99,6 +93,9 @@ func (o *Order) create(kind, name, spec string, source *os.File) *Writer {
 		openFailed(err)
 	}
 	w := &Writer{Order: o, Source: name, table: tableName(kind, name), b: b}
+	if late, ok := b.(table.LateBuilder); ok {
+		late.OnDuplicate(w.duplicate)
+	}
 	if !o.ownMode {
 		if err := b.File().Chmod(0o600 | info.Mode().Perm()&0o044); err != nil {
 			w.fail(err)
@@ -188,11 +185,17 @@ func (w *Writer) Put(line int, key, value string) {
 		err = w.b.Add(key, value)
 	}
 	switch {
-	case err == nil, err == table.ErrDuplicate && w.ignore:
 	case err == table.ErrDuplicate:
-		msg.Warn("%s: duplicate entry: \"%s\"", w.table, key)
-	default:
+		w.duplicate(key)
+	case err != nil:
 		w.fail(err)
+	}
+}
+
+// duplicate tells of a key that was there already.
+func (w *Writer) duplicate(key string) {
+	if !w.ignore {
+		msg.Warn("%s: duplicate entry: \"%s\"", w.table, key)
 	}
 }
 

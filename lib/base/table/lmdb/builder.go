@@ -1,9 +1,11 @@
 package lmdb
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"postrider/lib/base/file"
@@ -17,6 +19,7 @@ type builder struct {
 	f       *os.File
 	entries collection
 	suffix  string
+	late    func(key string)
 	done    bool
 }
 
@@ -78,11 +81,12 @@ func (b *builder) set(key, value, suffix string, keep bool) error {
 	if n := len(key) + len(suffix); n == 0 || n > maxKey {
 		return checkKey(key + suffix)
 	}
-	if !b.entries.set(key, value, suffix, keep) {
-		return table.ErrDuplicate
-	}
-	return nil
+	return b.entries.set(key, value, suffix, keep)
 }
+
+// OnDuplicate says what Commit calls for each key of a large table that was there
+// already when it was added.
+func (b *builder) OnDuplicate(f func(key string)) { b.late = f }
 
 func (b *builder) Delete(key string) (bool, error) { return b.entries.remove(key), nil }
 
@@ -90,6 +94,7 @@ func (b *builder) Delete(key string) (bool, error) { return b.entries.remove(key
 func (b *builder) Abort() {
 	if !b.done {
 		b.done = true
+		b.entries.arrive()
 		os.Remove(b.f.Name())
 		b.f.Close()
 	}
@@ -99,11 +104,13 @@ func (b *builder) Abort() {
 func (b *builder) Commit() error {
 	defer b.Abort()
 	w := newBulk(b.f)
-	for key, value := range b.entries.sorted() {
-		if err := w.add(key, value); err != nil {
+	var twice []duplicate
+	for e := range merged(b.entries.finish(), func(n uint32, key []byte) { twice = append(twice, duplicate{n, key}) }) {
+		if err := w.add(e.key, e.value); err != nil {
 			return fmt.Errorf("write %s: %w", b.f.Name(), err)
 		}
 	}
+	b.report(twice)
 	if err := w.finish(); err != nil {
 		return fmt.Errorf("write %s: %w", b.f.Name(), err)
 	}
@@ -112,4 +119,21 @@ func (b *builder) Commit() error {
 	}
 	b.done = true
 	return b.f.Close()
+}
+
+// A duplicate is a key that was there already, and when it came.
+type duplicate struct {
+	number uint32
+	key    []byte
+}
+
+// report tells of duplicates, in the order in which they came.
+func (b *builder) report(list []duplicate) {
+	if b.late == nil {
+		return
+	}
+	slices.SortFunc(list, func(x, y duplicate) int { return cmp.Compare(x.number, y.number) })
+	for _, d := range list {
+		b.late(string(d.key))
+	}
 }

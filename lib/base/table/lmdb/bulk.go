@@ -21,13 +21,13 @@ type level struct {
 	page  []byte
 	n     int // nodes
 	end   int // where the last of them begins
-	first string
+	first []byte
 	last  child // of a branch
 }
 
 // A child is a page, and the key that leads to it.
 type child struct {
-	key  string
+	key  []byte
 	page uint64
 }
 
@@ -47,15 +47,15 @@ func (b *bulk) write(data []byte) {
 }
 
 // add adds an entry.
-func (b *bulk) add(key, data string) error {
+func (b *bulk) add(key, data []byte) error {
 	n := node{size: len(data)}
-	if tooBig(key, data, pageSize) {
+	if tooBig(len(key), len(data), pageSize) {
 		first := b.meta.last + 1
-		pages := encodeBig(first, []byte(data), pageSize)
+		pages := encodeBig(first, data, pageSize)
 		b.write(pages)
 		b.meta.last += uint64(len(pages) / pageSize)
 		b.meta.main.overflow += uint64(len(pages) / pageSize)
-		n.flags, data = bigData, string(le.AppendUint64(nil, first))
+		n.flags, data = bigData, le.AppendUint64(nil, first)
 	}
 	b.meta.main.entries++
 	if l := b.level(0); !l.fits(key, data) {
@@ -68,10 +68,10 @@ func (b *bulk) add(key, data string) error {
 // addChild adds a page to the branch that is being filled at a height above the
 // leaves. A branch keeps its last node for the next page: none may have only one.
 func (b *bulk) addChild(height int, c child) {
-	if l := b.level(height); !l.fits(c.key, "") {
+	if l := b.level(height); !l.fits(c.key, nil) {
 		last := l.last
 		l.n--
-		l.end += nodeLength(last.key, "")
+		l.end += nodeLength(last.key, nil)
 		b.flush(height)
 		b.level(height).pushChild(last)
 	}
@@ -86,17 +86,17 @@ func (b *bulk) level(height int) *level {
 }
 
 // nodeLength is how much room a node takes, without its place in the index.
-func nodeLength(key, data string) int { return (nodeHead + len(key) + len(data) + 1) &^ 1 }
+func nodeLength(key, data []byte) int { return (nodeHead + len(key) + len(data) + 1) &^ 1 }
 
-func (l *level) fits(key, data string) bool {
+func (l *level) fits(key, data []byte) bool {
 	return headSize+2*(l.n+1)+nodeLength(key, data) <= l.end
 }
 
-func (l *level) push(n *node, leaf bool, key, data string) {
+func (l *level) push(n *node, leaf bool, key, data []byte) {
 	if l.n == 0 {
 		l.first = key
 		if !leaf {
-			key = ""
+			key = nil
 		}
 	}
 	l.page[l.end-1] = 0 // filler, when the length is odd
@@ -111,7 +111,7 @@ func (l *level) push(n *node, leaf bool, key, data string) {
 
 func (l *level) pushChild(c child) {
 	l.last = c
-	l.push(&node{child: c.page}, false, c.key, "")
+	l.push(&node{child: c.page}, false, c.key, nil)
 }
 
 // flush writes the page that is being filled, and adds it to the level above.

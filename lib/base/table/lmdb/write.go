@@ -158,7 +158,7 @@ func checkKey(key string) error {
 // newNode returns the node of a leaf. A large value gets pages of its own.
 func (t *transaction) newNode(key string, data []byte) node {
 	n := node{key: key, data: data, size: len(data)}
-	if tooBig(key, data, t.size) {
+	if tooBig(len(key), len(data), t.size) {
 		pages := pagesFor(len(data), t.size)
 		first := t.allocate(pages)
 		t.values[first] = data
@@ -169,8 +169,8 @@ func (t *transaction) newNode(key string, data []byte) node {
 }
 
 // tooBig says whether a node would leave no room for a second one in its page.
-func tooBig[T string | []byte](key string, data T, size int) bool {
-	return nodeHead+len(key)+len(data) > (size-headSize)/2&^1-2
+func tooBig(key, data, size int) bool {
+	return nodeHead+key+data > (size-headSize)/2&^1-2
 }
 
 // dropValue is the end of the pages of a value.
