@@ -39,6 +39,7 @@ done
 say() { printf '%s\n' "$*"; }
 warn() { printf 'install.sh: warning: %s\n' "$*" >&2; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+. conf/accounts.sh
 
 if [ -n "$ROOT" ]; then
 	[ -z "$START" ] || die "--start and --root do not go together"
@@ -142,44 +143,6 @@ build() {
 	# scheduler, which takes as long as a small message: asyncpreemptoff.
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X runtime.godebugDefault=asyncpreemptoff=1' -o "$BUILD/" "${dirs[@]}" ||
 		die "the programs could not be built"
-}
-
-# ACCOUNTS
-
-nologin() {
-	local shell
-	for shell in /usr/sbin/nologin /sbin/nologin /bin/false; do
-		[ ! -x $shell ] || { say $shell; return; }
-	done
-}
-
-add_group() {
-	local name=$1
-	if grep -q "^$name:" /etc/group; then return; fi
-	if command -v groupadd >/dev/null; then
-		groupadd --system "$name"
-	else
-		addgroup -S "$name"
-	fi
-	say "created group $name"
-}
-
-add_accounts() {
-	local owner=${VALUE[mail_owner]} group=${VALUE[setgid_group]}
-	add_group "$owner"
-	add_group "$group"
-	if ! grep -q "^$owner:" /etc/passwd; then
-		if command -v useradd >/dev/null; then
-			useradd --system --gid "$owner" --home-dir "${VALUE[queue_directory]}" --no-create-home \
-				--shell "$(nologin)" --comment "mail system" "$owner"
-		else
-			adduser -S -D -H -G "$owner" -h "${VALUE[queue_directory]}" -s "$(nologin)" "$owner"
-		fi
-		say "created account $owner (no login)"
-	fi
-	if [ -n "$(sed -n "s/^$group:[^:]*:[^:]*://p" /etc/group)" ]; then
-		warn "group $group has members; nobody should be in it"
-	fi
 }
 
 # INSTALLING
@@ -326,11 +289,7 @@ without_syslog() {
 }
 
 aliases() {
-	local file=$ROOT/etc/aliases
-	if ! grep -qi '^postfix[[:space:]]*:' "$file"; then
-		printf 'postfix:\troot\n' >>"$file"
-		say "added the alias \"postfix: root\" to $file"
-	fi
+	add_alias "$ROOT/etc/aliases"
 	if [ -z "$ROOT" ] && [ -x "${VALUE[newaliases_path]}" ]; then
 		"${VALUE[newaliases_path]}" || warn "newaliases has failed"
 	fi
@@ -489,7 +448,7 @@ find_go
 build
 read_parameters
 other_system
-[ -n "$ROOT" ] || add_accounts
+[ -n "$ROOT" ] || add_accounts "${VALUE[mail_owner]}" "${VALUE[setgid_group]}" "${VALUE[queue_directory]}"
 install_all
 report_replaced
 without_syslog || true

@@ -3,14 +3,14 @@
 # suite end to end, the suite beside stock Postfix, crashes. Needs Go, and root for the
 # later stages. On Debian it installs what the tests need from others.
 #
-#   ./test.sh                            everything but tools
-#   ./test.sh unit|endtoend|sites|tools|interop|crash ...  only these parts; unit needs nobody
+#   ./test.sh                            everything
+#   ./test.sh unit|endtoend|sites|tools|packages|interop|crash ...  only these parts; unit needs nobody
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")"
 PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
 
 # Programs that tests talk with or look through. Tests skip what needs a missing one.
-packages="swaks libnet-ssleay-perl strace groff-base pflogsumm procmail dovecot-core dovecot-pop3d openssl cpio procps netbase iproute2 util-linux"
+packages="swaks libnet-ssleay-perl strace groff-base pflogsumm rpm procmail dovecot-core dovecot-pop3d openssl cpio procps netbase iproute2 util-linux"
 
 # stock is what Debian calls the mail system that ours is compared with. It is never
 # installed on this machine.
@@ -91,13 +91,13 @@ talkative() {
 # suite PART: the packages of a folder below test/.
 suite() { go list ./test/"$1"/... 2>/dev/null; }
 
-parts=${*:-unit tools endtoend sites interop crash}
+parts=${*:-unit tools endtoend sites packages interop crash}
 
 unit() {
 	local others=()
 	stage "gofmt" bash -c "$(declare -f form); form"
 	stage "go vet" go vet ./...
-	mapfile -t others < <(go list ./... | grep -v -E '^postrider/test/(endtoend|tools|interop|crash|sites|load)')
+	mapfile -t others < <(go list ./... | grep -v -E '^postrider/test/(endtoend|tools|interop|crash|sites|packages|load)')
 	stage "unit tests and fences" go test "${others[@]}"
 }
 
@@ -121,7 +121,7 @@ for part in $parts; do
 		unit
 		continue
 		;;
-	endtoend | sites | tools | interop | crash) ;;
+	endtoend | sites | tools | packages | interop | crash) ;;
 	*) echo "test.sh: no such part: $part" >&2; exit 2 ;;
 	esac
 	[ -n "$prepared" ] || machines
@@ -132,6 +132,7 @@ for part in $parts; do
 		continue
 	fi
 	case $part in
+	packages) stage "package.sh deb rpm" ./package.sh deb rpm ;;&
 	crash) stage "test/crash" go test -count=1 -timeout 10m -short "${list[@]}" ;;
 	interop) stage "test/interop" bash -c "$(declare -f talkative); talkative \"\$@\"" talkative "${list[@]}" ;;
 	*) stage "test/$part" go test -count=1 -timeout 10m "${list[@]}" ;;

@@ -63,6 +63,11 @@ func InstallStock(t testing.TB, settings ...string) *System {
 	return s.configure(settings)
 }
 
+// Installed is the mail system that the test has brought into the machine by itself.
+func Installed(t testing.TB) *System {
+	return &System{t: t}
+}
+
 func (s *System) accounts() {
 	if _, err := exec.Command("id", "postfix").Output(); err == nil {
 		return
