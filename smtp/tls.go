@@ -12,6 +12,7 @@ import (
 	"postrider/lib/daemon/agent"
 	"postrider/lib/net/dialogue"
 	"postrider/lib/net/starttls"
+	"postrider/lib/service/tlsmgr"
 )
 
 // An engine is what a process has for TLS. It is made before the root directory
@@ -146,8 +147,11 @@ func (e *engine) open(p *tlsParams) error {
 			return err
 		}
 	}
-	e.client, err = starttls.NewClient(&p.General, starttls.Options{Roots: roots, Certificates: certs, Depth: p.ScertVerifydepth + 2,
-		Log: e.log, Cache: p.SessionCacheDatabase != "", CacheTime: p.SessionCacheTimeout})
+	o := starttls.Options{Roots: roots, Certificates: certs, Depth: p.ScertVerifydepth + 2, Log: e.log}
+	if p.Sessions.Cache != "" {
+		o.Sessions = tlsmgr.NewSessions(tlsmgr.New(p.Manager.TlsmgrServiceName, conf.IPCIdle, conf.IPCTTL), strings.ToLower(word()))
+	}
+	e.client, err = starttls.NewClient(&p.General, o)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"postrider/lib/net/starttls"
+	"postrider/lib/service/tlsmgr"
 )
 
 // tlsParams are the parameters of TLS.
@@ -151,13 +152,8 @@ type tlsParams struct {
 	// front of ours.
 	BlockEarlyMailReply bool `param:"smtp_tls_block_early_mail_reply" default:"no"`
 
-	// When this is not empty, a process saves sessions, and uses them again
-	// with the same server. They are kept in its memory, and not in the file
-	// of this name.
-	SessionCacheDatabase string `param:"smtp_tls_session_cache_database" default:""`
-
-	// How long a saved session may be used.
-	SessionCacheTimeout time.Duration `param:"smtp_tls_session_cache_timeout" default:"3600s" min:"0" max:"8640000s"`
+	Sessions tlsmgr.Client
+	Manager  tlsmgr.Params
 
 	// Connections are not used for more than one delivery in this version of
 	// smtp(8); a warning says so.

@@ -10,6 +10,7 @@ import (
 	"postrider/lib/base/text"
 	"postrider/lib/net/starttls"
 	"postrider/lib/service/anvil"
+	"postrider/lib/service/tlsmgr"
 	"postrider/smtpd/access"
 )
 
@@ -38,6 +39,10 @@ func (sv *service) openTLS() error {
 		return nil
 	}
 	if err == nil {
+		o.Service = sv.name
+		if c.SessionTicketCipher != "" && c.SMTPDTimeout > 0 {
+			o.Tickets = tlsmgr.NewKeys(tlsmgr.New(c.Manager.TlsmgrServiceName, conf.IPCIdle, conf.IPCTTL))
+		}
 		t.server, err = starttls.NewServer(&conf.TLSLibrary, o)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"postrider/lib/net/starttls"
+	"postrider/lib/service/tlsmgr"
 )
 
 // tlsParams are the parameters of TLS with clients.
@@ -103,4 +104,7 @@ type tlsParams struct {
 	// How many TLS sessions a client may begin in $anvil_rate_time_unit; 0:
 	// no limit.
 	NewTLSRateLimit int `param:"smtpd_client_new_tls_session_rate_limit" default:"0" min:"0"`
+
+	tlsmgr.Server
+	Manager tlsmgr.Params
 }

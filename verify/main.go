@@ -94,5 +94,5 @@ func begin(p *server.Process) {
 	if conf.CleanupInterval > 0 {
 		go results.cleanForever()
 	}
-	watchMaster(p)
+	p.WatchMaster() // the next process must find in the file what this one knows
 }

@@ -3,12 +3,9 @@ package main
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"postrider/lib/base/attr"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
-	"postrider/lib/daemon/server"
 	"postrider/lib/service/ipc"
 	"postrider/lib/service/verify"
 )
@@ -85,25 +82,4 @@ func answerUpdate(c *cache, list attr.List) any {
 		return verify.Reply{Status: verify.Fail}
 	}
 	return verify.Reply{Status: verify.OK}
-}
-
-// watchMaster ends the process when master(8) is gone or has read its
-// configuration again, even while clients keep their connections: the next process
-// must find in the file what this one knows.
-func watchMaster(p *server.Process) {
-	if p.Alone {
-		return
-	}
-	go func() {
-		for {
-			poll := []unix.PollFd{{Fd: int32(p.MasterFD()), Events: unix.POLLIN}}
-			n, err := unix.Poll(poll, -1)
-			if err == unix.EINTR {
-				continue
-			}
-			if err != nil || n > 0 && p.MasterGone() {
-				server.Exit()
-			}
-		}
-	}()
 }

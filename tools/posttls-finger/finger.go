@@ -25,6 +25,7 @@ type finger struct {
 	family       dns.Family
 	probed       bool // the name servers were asked about DNSSEC
 	client       *starttls.Client
+	sessions     starttls.Memory // for the second connection
 	digest       starttls.Digest
 	versions     starttls.Versions
 	fingerprints [][]byte
@@ -61,7 +62,7 @@ func newFinger(o *options) (*finger, error) {
 			f.fingerprints = append(f.fingerprints, data)
 		}
 	}
-	if f.client, err = newClient(o); err != nil {
+	if f.client, err = f.newClient(); err != nil {
 		return nil, err
 	}
 	f.resolver, err = dns.New(dns.Options{Secure: true})
@@ -80,7 +81,8 @@ func family() (dns.Family, error) {
 	return dns.Any, fmt.Errorf("inet_protocols = %s: all network protocols are disabled", conf.Interfaces.InetProtocols)
 }
 
-func newClient(o *options) (*starttls.Client, error) {
+func (f *finger) newClient() (*starttls.Client, error) {
+	o := f.options
 	roots, err := starttls.LoadRoots(o.caFile, o.caPath, conf.TLS.AppendDefaultCA)
 	if err != nil {
 		return nil, err
@@ -96,7 +98,11 @@ func newClient(o *options) (*starttls.Client, error) {
 		}
 		certs = append(certs, pair)
 	}
-	return starttls.NewClient(&conf.TLS, starttls.Options{Roots: roots, Anchors: o.anchors, Certificates: certs, Log: o.log, Cache: o.delay > 0})
+	options := starttls.Options{Roots: roots, Anchors: o.anchors, Certificates: certs, Log: o.log}
+	if o.delay > 0 {
+		options.Sessions = &f.sessions
+	}
+	return starttls.NewClient(&conf.TLS, options)
 }
 
 func (f *finger) run() {
@@ -167,7 +173,7 @@ func isTimeout(err error) bool {
 
 // reconnect finds out whether the server knows the saved session.
 func (f *finger) reconnect(t *target, peer *starttls.Peer) {
-	if !f.client.Saved() {
+	if !f.sessions.Any() {
 		msg.Info("Server declined session caching. Done reconnecting.")
 		return
 	}

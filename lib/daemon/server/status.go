@@ -61,6 +61,28 @@ func (p *Process) MasterGone() bool {
 	return n == 0 && err == nil
 }
 
+// WatchMaster ends the process as soon as master(8) is gone or has read its
+// configuration again, even while clients keep their connections: for daemons
+// that know something which the next process must not miss, or must not know
+// differently.
+func (p *Process) WatchMaster() {
+	if p.Alone {
+		return
+	}
+	go func() {
+		for {
+			poll := []unix.PollFd{{Fd: statusFD, Events: unix.POLLIN}}
+			n, err := unix.Poll(poll, -1)
+			if err == unix.EINTR {
+				continue
+			}
+			if err != nil || n > 0 && p.MasterGone() {
+				Exit()
+			}
+		}
+	}()
+}
+
 // FlowTake takes one token of the flow control between cleanup(8), which makes
 // files, and qmgr(8), which empties the incoming queue. False: there is none.
 func FlowTake() bool {

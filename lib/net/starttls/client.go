@@ -1,14 +1,10 @@
 package starttls
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -26,8 +22,7 @@ type Options struct {
 	Certificates []tls.Certificate // our own, for servers that ask
 	Depth        int               // how many authorities, with the trusted one, may stand above a certificate; 0 for no limit
 	Log          Log
-	Cache        bool          // sessions are saved, and used again
-	CacheTime    time.Duration // for so long; 0 for no limit
+	Sessions     Sessions // that are used again; nil: none
 }
 
 // A Client begins TLS with servers.
@@ -35,17 +30,7 @@ type Client struct {
 	params  *Params
 	options Options
 	anchors []record
-	saved   map[string]saved
 }
-
-// A saved session is one that may be used again.
-type saved struct {
-	*tls.ClientSessionState
-	since time.Time
-}
-
-// mostSaved is how many sessions are kept.
-const mostSaved = 1000
 
 // NewClient makes a client. It reads the trust anchors, so that a process may
 // give up its privileges and change its root directory afterwards.
@@ -60,7 +45,7 @@ func NewClient(p *Params, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{params: p, options: o, anchors: anchors, saved: map[string]saved{}}, nil
+	return &Client{params: p, options: o, anchors: anchors}, nil
 }
 
 // SetLog changes what is logged.
@@ -163,12 +148,13 @@ func (c *Client) config(peer *Peer) (*tls.Config, error) {
 		MaxVersion:             peer.Versions.Max,
 		CipherSuites:           Ciphers(list),
 		CurvePreferences:       parseCurves(c.params.CurvesAuto),
-		SessionTicketsDisabled: !c.options.Cache,
+		SessionTicketsDisabled: true,
 	}
 	if dns.ValidHostname(peer.ServerName) {
 		config.ServerName = peer.ServerName
 	}
-	if c.options.Cache {
+	if c.options.Sessions != nil && c.options.Sessions.Ready() {
+		config.SessionTicketsDisabled = false
 		config.ClientSessionCache = &cache{c, c.key(peer, list)}
 	}
 	return config, nil
@@ -230,6 +216,7 @@ func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trus
 		if found.problem != "" && peer.Level.Matches() {
 			msg.Info("%s: re-using session with untrusted certificate, look for details earlier in the log", peer.Name)
 		}
+		c.logPeer(chain, peer)
 		return found.trust
 	}
 	if log.Has(LogVerbose) {
@@ -238,20 +225,24 @@ func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trus
 	if found.problem != "" && (log.Has(LogUntrusted) || peer.Level.Matches()) {
 		msg.Info(found.problem, peer.Name)
 	}
-	if !log.Has(LogPeer | LogMatch) {
-		return found.trust
+	if log.Has(LogPeer | LogMatch) {
+		if found.name != "" {
+			msg.Info("%s: matched peername: %s", peer.Name, found.name)
+		}
+		if found.record != "" {
+			msg.Info("%s: %s", peer.Name, found.record)
+		}
 	}
-	if found.name != "" {
-		msg.Info("%s: matched peername: %s", peer.Name, found.name)
-	}
-	if found.record != "" {
-		msg.Info("%s: %s", peer.Name, found.record)
-	}
-	if len(chain) > 0 {
+	c.logPeer(chain, peer)
+	return found.trust
+}
+
+// logPeer says whose certificate it is.
+func (c *Client) logPeer(chain []*x509.Certificate, peer *Peer) {
+	if c.options.Log.Has(LogPeer|LogMatch) && len(chain) > 0 {
 		msg.Info("%s: subject_CN=%s, issuer_CN=%s, fingerprint=%s, pkey_fingerprint=%s", peer.Name, PeerName(chain[0]), IssuerName(chain[0]),
 			peer.Digest.Fingerprint(chain[0].Raw), peer.Digest.Fingerprint(chain[0].RawSubjectPublicKeyInfo))
 	}
-	return found.trust
 }
 
 func logPath(v *verifier, name string, chain []*x509.Certificate, found verdict) {
@@ -270,54 +261,3 @@ func logPath(v *verifier, name string, chain []*x509.Certificate, found verdict)
 
 // escape makes text safe in a format.
 func escape(text string) string { return strings.ReplaceAll(text, "%", "%%") }
-
-// key is the name of a saved session: one for each server, by the name that it
-// gives itself, and for each way to talk with it.
-func (c *Client) key(peer *Peer, ciphers string) string {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s %d %v %q", peer.Helo, peer.ServerName, peer.Level, peer.Versions, ciphers)
-	for _, r := range c.anchorsFor(peer) {
-		b.Write(r.Data)
-	}
-	fmt.Fprintf(&b, "%q %q %v", peer.Names, peer.Fingerprints, peer.TLSA)
-	sum := sha256.Sum256(b.Bytes())
-	return peer.Address + "&" + strings.ToUpper(hex.EncodeToString(sum[:]))
-}
-
-// A cache gives crypto/tls the session of one key.
-type cache struct {
-	*Client
-	key string
-}
-
-func (c *cache) Get(string) (*tls.ClientSessionState, bool) {
-	if c.options.Log.Has(LogCache) {
-		msg.Info("looking for session %s in memory cache", c.key)
-	}
-	session, ok := c.saved[c.key]
-	if ok && c.options.CacheTime > 0 && time.Since(session.since) > c.options.CacheTime {
-		delete(c.saved, c.key)
-		return nil, false
-	}
-	if ok && c.options.Log.Has(LogCache) {
-		msg.Info("reloaded session %s from memory cache", c.key)
-	}
-	return session.ClientSessionState, ok
-}
-
-func (c *cache) Put(_ string, session *tls.ClientSessionState) {
-	if session == nil {
-		delete(c.saved, c.key)
-		return
-	}
-	if c.options.Log.Has(LogCache) {
-		msg.Info("save session %s to memory cache", c.key)
-	}
-	if len(c.saved) >= mostSaved {
-		clear(c.saved)
-	}
-	c.saved[c.key] = saved{session, time.Now()}
-}
-
-// Saved tells whether any session was saved.
-func (c *Client) Saved() bool { return len(c.saved) > 0 }

@@ -276,24 +276,6 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// A session is saved and used again, with what was found out about the server.
-func TestCache(t *testing.T) {
-	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{other.Issue(mx)}})
-	c := client(t, Options{Log: LogSummary | LogCache, Cache: true})
-	for i, want := range []string{"save session ", "reloaded session "} {
-		session, log, err := begin(t, addr, c, &Peer{Level: Secure, Names: []string{"mx.example.com"}, Helo: "mx"})
-		if err != nil || session.State.DidResume != (i > 0) || session.Trust != Untrusted || !strings.Contains(log, want+addr+"&") || !c.Saved() {
-			t.Fatalf("%d: %v\n%s", i, err, log)
-		}
-		if i > 0 && !strings.Contains(log, "mx: Reusing old session\nmx: re-using session with untrusted certificate, look for details earlier in the log\n") {
-			t.Errorf("got %s", log)
-		}
-	}
-	if session, _, _ := begin(t, addr, c, &Peer{Level: Secure, Names: []string{"mx.example.com"}, Helo: "other"}); session.State.DidResume {
-		t.Error("another server gets the same session")
-	}
-}
-
 // Servers that have no TLS, or none that we want.
 func TestHandshakeFails(t *testing.T) {
 	plain := func(answer string) string {
@@ -441,7 +423,7 @@ func TestDepth(t *testing.T) {
 func TestCacheTime(t *testing.T) {
 	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{root.Issue(mx)}})
 	for limit, want := range map[time.Duration]bool{time.Hour: true, time.Nanosecond: false} {
-		c := client(t, Options{Cache: true, CacheTime: limit})
+		c := client(t, Options{Sessions: &Memory{Time: limit}})
 		for range 2 {
 			if s, _, err := begin(t, addr, c, &Peer{Level: May}); err != nil {
 				t.Fatal(err)

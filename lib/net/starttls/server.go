@@ -3,6 +3,7 @@ package starttls
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -28,6 +29,11 @@ type ServerParams struct {
 	// Let the server's order of ciphers count, not the client's. It has no
 	// effect: the TLS library chooses, by what is fast on both sides.
 	PreemptCiphers bool `param:"tls_preempt_cipherlist" default:"no"`
+
+	// Whether clients get tickets, with which they can resume a session. Empty:
+	// they do not. The cipher that is named here does not matter: tickets are
+	// sealed with aes-256-gcm.
+	SessionTicketCipher string `param:"tls_session_ticket_cipher" default:"aes-256-cbc"`
 }
 
 // ServerOptions say what a Server has, and what it asks for.
@@ -43,18 +49,19 @@ type ServerOptions struct {
 	Exclude      string // ciphers
 	Digest       Digest // of fingerprints in the log
 	Log          Log
+	Tickets      TicketKeys // with which clients take up sessions; nil: they cannot
+	Service      string     // whose sessions are not those of others
 }
 
 // A Server begins TLS with clients.
 type Server struct {
-	options ServerOptions
-	config  *tls.Config
-	ciphers string
+	options  ServerOptions
+	config   *tls.Config
+	ciphers  string
+	identity string // of the rules, in tickets
 }
 
-// NewServer makes a server. Sessions are not resumed: without a service that
-// gives them a key, the processes of a server could not read each other's
-// tickets.
+// NewServer makes a server.
 func NewServer(p *Params, o ServerOptions) (*Server, error) {
 	if o.Log.Has(LogVerbose) {
 		msg.Info("initializing the server-side TLS engine")
@@ -82,7 +89,12 @@ func NewServer(p *Params, o ServerOptions) (*Server, error) {
 			config.ClientCAs = o.Authorities.pool
 		}
 	}
-	return &Server{options: o, config: config, ciphers: list}, nil
+	var unused [32]byte // tickets have keys of their own, or there are none: crypto/tls need not make some
+	rand.Read(unused[:])
+	config.SetSessionTicketKeys([][32]byte{unused})
+	s := &Server{options: o, config: config, ciphers: list}
+	s.identify()
+	return s, nil
 }
 
 // A ServerSession is a connection with TLS that a client has asked for. Trust
@@ -109,11 +121,17 @@ func (s *Server) Start(st *stream.Stream, name string, limit time.Duration) (*Se
 		return s.choose(done, hello, name)
 	}
 	done.Session = session
+	if o.Tickets != nil && o.Tickets.Ready() {
+		s.tickets(config, done, name)
+	}
 	session.tls = tls.Server(session.lower, config)
 	if err := handshake(session.tls, "SSL_accept error from "+name); err != nil {
 		return nil, err
 	}
 	session.State = session.tls.ConnectionState()
+	if session.State.DidResume && o.Log.Has(LogCache) {
+		msg.Info("%s: Reusing old session (RFC 5077 session ticket)", name)
+	}
 	session.Trust = s.judge(&session.State, name)
 	if o.Log.Has(LogSummary) {
 		if done.named != "" {
