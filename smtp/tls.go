@@ -149,10 +149,15 @@ func (e *engine) open(p *tlsParams) error {
 	}
 	o := starttls.Options{Roots: roots, Certificates: certs, Depth: p.ScertVerifydepth + 2, Log: e.log}
 	if p.Sessions.Cache != "" {
-		o.Sessions = tlsmgr.NewSessions(tlsmgr.New(p.Manager.TlsmgrServiceName, conf.IPCIdle, conf.IPCTTL), strings.ToLower(word()))
+		o.Sessions = savedSessions()
 	}
 	e.client, err = starttls.NewClient(&p.General, o)
 	return err
+}
+
+// savedSessions are those that tlsmgr(8) keeps for us; tests have some of their own.
+var savedSessions = func() starttls.Sessions {
+	return tlsmgr.NewSessions(tlsmgr.New(conf.TLS.Manager.TlsmgrServiceName, conf.IPCIdle, conf.IPCTTL), strings.ToLower(word()))
 }
 
 // secure changes to TLS when the level asks for it. It comes after EHLO, and says

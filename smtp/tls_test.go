@@ -183,6 +183,10 @@ func TestTLSSilent(t *testing.T) {
 // TestTLSSessions: a session is used again in the next delivery, as far as a
 // setting allows it.
 func TestTLSSessions(t *testing.T) {
+	old := savedSessions
+	defer func() { savedSessions = old }()
+	kept := &starttls.Memory{}
+	savedSessions = func() starttls.Sessions { return kept }
 	for setting, want := range map[string]int{"": 0, "btree:unused": 1} {
 		p := startTLSPlace(t, sink.Options{}, "smtp_tls_security_level=verify", "smtp_tls_CAfile=FILE", "smtp_tls_loglevel=cache",
 			"smtp_tls_session_cache_database="+setting)
