@@ -2,7 +2,7 @@
 //
 // # SYNOPSIS
 //
-//	postalias [-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [type:]file ...
+//	postalias [-Nfijnoprsuvw] [-c config_dir] [-d key] [-q key] [type:]file ...
 //
 // # DESCRIPTION
 //
@@ -27,6 +27,8 @@
 //   - -f: letter case counts.
 //   - -i: read aliases from standard input and add them to the table. This costs
 //     as much as writing the whole table.
+//   - -j: with -q or -s: print a JSON object for each alias, in a line of its own:
+//     {"name": "value"}. What is no UTF-8 becomes question marks.
 //   - -n: leave out the NUL at the end of keys and values. This is the form of
 //     cdb.
 //   - -N: keys and values end with NUL, except those of the entries for NIS.
@@ -68,8 +70,8 @@ var conf struct {
 
 var tool = maptool.Tool{
 	Name:      "postalias",
-	Letters:   "Nc:d:finopq:rsuvw",
-	Usage:     "[-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+	Letters:   "Nc:d:fijnopq:rsuvw",
+	Usage:     "[-Nfijnoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
 	Entry:     entry,
 	Separator: ":",
 	Finish:    signature,
@@ -80,6 +82,10 @@ func main() { tool.Run(os.Args[1:]) }
 
 // entry adds the alias of one line.
 func entry(w *maptool.Writer, line text.Line) {
+	if name, value, ok := plain(line.Text); ok {
+		w.Put(line.First, name, value)
+		return
+	}
 	name, value := split(tokenize(line.Text))
 	switch key, list := name.internal(), value.external(); {
 	case key == "" || list == "":

@@ -49,6 +49,25 @@ func TestLikeStock(t *testing.T) {
 		if name.internal() != a.name || value.external() != a.value {
 			t.Errorf("%s: got %q, %q; want %q, %q", a.line, name.internal(), value.external(), a.name, a.value)
 		}
+		samePlain(t, a.line)
+	}
+	for _, line := range []string{"a.b: c@d.e", "a:|/b/c", "a:  x.", "ü:ü", "a:b\v", "a:.b@"} {
+		if _, _, ok := plain(line); ok != (line != "a:b\v") {
+			t.Errorf("%q: plain is %v", line, ok)
+		}
+		samePlain(t, line)
+	}
+}
+
+// samePlain compares the quick way with the other one.
+func samePlain(t *testing.T, line string) {
+	t.Helper()
+	n, v, ok := plain(line)
+	if !ok {
+		return
+	}
+	if name, value := split(tokenize(line)); name.internal() != n || value.external() != v || name.has('@') {
+		t.Errorf("%q: plain gives %q, %q; the tokens give %q, %q", line, n, v, name.internal(), value.external())
 	}
 }
 
@@ -74,7 +93,18 @@ func TestBuild(t *testing.T) {
 	if got := run("-q", "ROOT", "aliases"); got != "joe, jane\n" {
 		t.Errorf("got %q", got)
 	}
-	got := run("-s", "aliases")
+	if got := run("-jq", "ROOT", "aliases"); got != `{"ROOT": "joe, jane"}`+"\n" {
+		t.Errorf("got %q", got)
+	}
+	if got := run("-j", "aliases"); got != "postalias: fatal: option -j requires -q or -s\n" {
+		t.Errorf("got %q", got)
+	}
+	got := run("-js", "aliases")
+	if !strings.HasPrefix(got, `{"root": "joe, jane"}`+"\n"+`{"@": "@"}`+"\n"+`{"YP_LAST_MODIFIED": "`) ||
+		!strings.HasSuffix(got, `{"YP_MASTER_NAME": "mail.example.com"}`+"\n") {
+		t.Errorf("got\n%s", got)
+	}
+	got = run("-s", "aliases")
 	if !strings.HasPrefix(got, "root:\tjoe, jane\n@:\t@\nYP_LAST_MODIFIED:\t") || !strings.HasSuffix(got, "YP_MASTER_NAME:\tmail.example.com\n") {
 		t.Errorf("got\n%s", got)
 	}
@@ -85,6 +115,7 @@ func FuzzTokens(f *testing.F) {
 		f.Add(a.line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
+		samePlain(t, line)
 		name, value := split(tokenize(line))
 		name.internal()
 		once := value.external()

@@ -101,20 +101,54 @@ func untilClosed(s string) (inside, rest string) {
 }
 
 func word(s string) (word, rest string) {
-	var b strings.Builder
 	i := 0
-	for ; i < len(s); i++ {
-		c := s[i]
-		if text.IsBlank(c) || c == '"' || c == '[' || c == '(' || strings.IndexByte(specials, c) >= 0 {
-			break
+	for ; i < len(s) && !endsWord[s[i]]; i++ {
+		if s[i] == '\\' {
+			return escapedWord(s, i)
 		}
-		if c == '\\' && i+1 < len(s) {
-			i++
-			c = s[i]
-		}
-		b.WriteByte(c)
 	}
-	return b.String(), s[i:]
+	return s[:i], s[i:]
+}
+
+// escapedWord is word for one with a backslash, which is at i.
+func escapedWord(s string, i int) (word, rest string) {
+	b := []byte(s[:i])
+	for ; i < len(s) && !endsWord[s[i]]; i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b = append(b, s[i])
+	}
+	return string(b), s[i:]
+}
+
+// endsWord are the characters that end a word.
+var endsWord = func() (ends [256]bool) {
+	for c := range 256 {
+		ends[c] = text.IsBlank(byte(c)) || strings.IndexByte(specials+`"[(`, byte(c)) >= 0
+	}
+	return ends
+}()
+
+// plain returns name and value of a line that has nothing in it to be taken apart:
+// "name: user@example.com".
+func plain(line string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(line, ":")
+	value = strings.TrimLeft(value, " \t")
+	if !ok || name == "" || value == "" {
+		return "", "", false
+	}
+	for i := range len(name) {
+		if c := name[i]; endsWord[c] && c != '.' || c == '\\' {
+			return "", "", false
+		}
+	}
+	for i := range len(value) {
+		if c := value[i]; endsWord[c] && c != '.' && c != '@' || c == '\\' {
+			return "", "", false
+		}
+	}
+	return name, value, true
 }
 
 // split divides at the first colon. A comma before it means that the line has no

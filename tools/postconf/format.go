@@ -2,6 +2,8 @@ package main
 
 import (
 	"strings"
+
+	"postrider/lib/base/jsonline"
 )
 
 // width is how long a folded line may be; indent is how far the lines after the
@@ -15,6 +17,9 @@ const (
 func (p *postconf) printSetting(name, value string) {
 	text := name + " = " + value
 	switch {
+	case p.modes['j']:
+		p.out.Write(jsonline.AppendPair(nil, name, value))
+		return
 	case p.modes['h']:
 		text = value
 	case p.modes['H']:

@@ -63,6 +63,9 @@ var rawNames = map[string]bool{
 
 // warnUndefined warns about names that settings refer to and that nobody knows.
 func (p *postconf) warnUndefined(s *param.Settings, k *names) {
+	if p.modes['q'] {
+		return
+	}
 	undefined := func(name string) bool {
 		class, found := k.Classes[name]
 		_, set := s.Get(name)
@@ -95,6 +98,9 @@ func (p *postconf) warnUndefined(s *param.Settings, k *names) {
 // warnUnused warns about settings whose names nobody knows, in main.cf and in
 // the options of services.
 func (p *postconf) warnUnused(s *param.Settings, k *names) {
+	if p.modes['q'] {
+		return
+	}
 	file := filepath.Join(p.dir, "main.cf")
 	for _, name := range s.Names() {
 		_, found := k.Classes[name]
@@ -118,6 +124,9 @@ func (p *postconf) overridden(name string) bool {
 // warnUnusedOptions does that for master.cf. A name that another option of the
 // same service refers to is in use.
 func (p *postconf) warnUnusedOptions(entries []mastercf.Entry, k *names) {
+	if p.modes['q'] {
+		return
+	}
 	file := filepath.Join(p.dir, "master.cf")
 	for i := range entries {
 		options := entries[i].Options()

@@ -4,25 +4,25 @@
 //
 // Parameters, in main.cf:
 //
-//	postconf [-dfhHnopvx] [-c config_dir] [-C class,...] [parameter ...]
+//	postconf [-dfhHjnopqvx] [-c config_dir] [-C class,...] [parameter ...]
 //	postconf [-epv] [-c config_dir] parameter=value ...
 //	postconf -# [-pv] [-c config_dir] parameter ...
 //	postconf -X [-pv] [-c config_dir] parameter ...
 //
 // Services, in master.cf:
 //
-//	postconf -M [-fovx] [-c config_dir] [service[/type] ...]
+//	postconf -M [-fjoqvx] [-c config_dir] [service[/type] ...]
 //	postconf -M [-ev] [-c config_dir] service/type=value ...
 //	postconf -M# | -MX [-v] [-c config_dir] service/type ...
 //
 // Fields of services:
 //
-//	postconf -F [-fhHovx] [-c config_dir] [service[/type[/field]] ...]
+//	postconf -F [-fhHjoqvx] [-c config_dir] [service[/type[/field]] ...]
 //	postconf -F [-ev] [-c config_dir] service/type/field=value ...
 //
 // Parameters that a service sets with -o:
 //
-//	postconf -P [-fhHovx] [-c config_dir] [service[/type[/parameter]] ...]
+//	postconf -P | -PP [-fhHjoqvx] [-c config_dir] [service[/type[/parameter]] ...]
 //	postconf -P [-ev] [-c config_dir] service/type/parameter=value ...
 //	postconf -PX [-v] [-c config_dir] service/type/parameter ...
 //
@@ -57,19 +57,35 @@
 //   - -F: the fields of services.
 //   - -h: print values without names.
 //   - -H: print names without values.
+//   - -j: print a JSON object for each setting, see below.
 //   - -l: the ways to lock a mailbox.
 //   - -m: the types of lookup tables.
 //   - -M: the services themselves.
 //   - -n: print only what main.cf sets.
 //   - -o name=value: see what would be if main.cf had this setting too.
 //   - -p: parameters; this is what happens without -F, -M or -P.
-//   - -P: the parameters of services.
+//   - -P: the parameters of services. With -PP also those that a service does not
+//     set itself: all that it will see, which is what -x is good for.
+//   - -q: no warnings about names that nobody knows or that are old.
 //   - -t: the texts of bounce messages, as they are written.
 //   - -T mode: about TLS: compile-version, run-version, or public-key-algorithms.
 //   - -v: say more for debugging.
 //   - -x: replace $name by the value.
 //   - -X: remove the line.
 //   - -#: make the line a comment.
+//
+// # JSON
+//
+// With -j each setting is an object in a line of its own, with one member: its
+// name, and the value as a string.
+//
+//	{"relay_domains": "example.net, example.org"}
+//	{"smtp/inet": "smtp inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"}
+//	{"smtp/inet/wakeup": "-"}
+//
+// The second form is that of -M, the third one that of -F and -P. White space
+// within values of main.cf stays as it is in the file. What is no UTF-8 becomes
+// question marks. The options -f, -h and -H are of no use here, and are refused.
 //
 // # DIAGNOSTICS
 //
@@ -82,11 +98,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"postrider/lib/base/msg"
-	"postrider/lib/mail/param"
 )
 
 func main() {
@@ -137,102 +150,4 @@ func (p *postconf) run(args []string) error {
 		return p.printServices()
 	}
 	return p.printParameters()
-}
-
-const usage = "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] " +
-	"[-c config_dir] [-C param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] " +
-	"[-F (master.cf fields)] [-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] " +
-	"[-M (master.cf)] [-n (non-default parameters)] [-o name=value (override parameter value)] " +
-	"[-p (main.cf, default)] [-P (master.cf parameters)] [-t (bounce templates)] " +
-	"[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] " +
-	"[-X (exclude)] [-# (comment-out)] [name...]"
-
-// letterOrder are all options, in the order in which messages name them.
-const letterOrder = "aAbcCdefFhHlmMnopPtTvxX#"
-
-// options takes the options from the command line. They may stand together, as
-// in -nf, and an argument may follow its letter at once.
-func (p *postconf) options(args []string) error {
-	p.modes = make(map[byte]bool)
-	p.dir = param.Dir()
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		word := args[0]
-		args = args[1:]
-		if word == "--" {
-			break
-		}
-		for i := 1; i < len(word); i++ {
-			letter := word[i]
-			if !strings.ContainsRune(letterOrder, rune(letter)) {
-				fmt.Fprintf(p.err, "postconf: invalid option -- '%c'\n", letter)
-				return errors.New(usage)
-			}
-			p.modes[letter] = true
-			if !strings.ContainsRune("cCoT", rune(letter)) {
-				continue
-			}
-			value := word[i+1:]
-			if value == "" {
-				if len(args) == 0 {
-					fmt.Fprintf(p.err, "postconf: option requires an argument -- '%c'\n", letter)
-					return errors.New(usage)
-				}
-				value, args = args[0], args[1:]
-			}
-			p.setOption(letter, value)
-			break
-		}
-	}
-	p.args = args
-	return nil
-}
-
-func (p *postconf) setOption(letter byte, value string) {
-	switch letter {
-	case 'c':
-		p.dir = value
-		os.Setenv("MAIL_CONFIG", value) // for the programs that -b and -t start
-	case 'C':
-		p.classes = value
-	case 'o':
-		p.overrides = append(p.overrides, value)
-	case 'T':
-		p.tls = value
-	}
-}
-
-// check refuses options that contradict each other.
-func (p *postconf) check() error {
-	edits := p.modes['e'] || p.modes['X'] || p.modes['#']
-	if !edits && !p.modes['b'] && !p.modes['t'] {
-		for _, arg := range p.args {
-			if strings.Contains(arg, "=") {
-				p.modes['e'] = true
-			}
-		}
-	} else if p.modes['X'] || p.modes['#'] {
-		for _, arg := range p.args {
-			if strings.Contains(arg, "=") {
-				p.modes['e'] = true // which the next check refuses
-			}
-		}
-	}
-	for _, letters := range []string{"aAbtlmT", "MFPp", "eX#", "dn", "hH", "en", "Xn", "#n", "ed", "Xd", "#d", "eh", "eH", "ex"} {
-		var given []string
-		for i := range len(letters) {
-			if p.modes[letters[i]] {
-				given = append(given, "-"+letters[i:i+1])
-			}
-		}
-		if len(given) > 1 {
-			slices.SortFunc(given, func(a, b string) int { return strings.Index(letterOrder, a[1:]) - strings.Index(letterOrder, b[1:]) })
-			return fmt.Errorf("specify one of %s", strings.Join(given, " "))
-		}
-	}
-	for _, conflict := range []string{"Mn", "Md", "Mh", "MH", "MC", "Fn", "Fd", "FC", "Pn", "Pd", "F#", "FX", "P#"} {
-		if p.modes[conflict[0]] && p.modes[conflict[1]] {
-			return fmt.Errorf("with option -%c, do not specify -%c", conflict[0], conflict[1])
-		}
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"postrider/lib/mail/known"
 	"postrider/lib/mail/mastercf"
 	"postrider/lib/mail/param"
 )
@@ -98,6 +99,10 @@ func (p *postconf) printServices() error {
 	if err != nil {
 		return err
 	}
+	classes, err := p.wantedClasses()
+	if err != nil {
+		return err
+	}
 	for _, t := range targets {
 		found := false
 		for i := range master.Entries {
@@ -108,10 +113,12 @@ func (p *postconf) printServices() error {
 			switch {
 			case p.modes['F']:
 				found = p.printFields(e, t) || found
+			case p.modes[everything]:
+				found = p.printEverything(e, t, s, k, classes) || found
 			case p.modes['P']:
 				found = p.printOptions(e, t) || found
 			default:
-				fmt.Fprintln(p.out, p.expandedEntry(e).Format(p.modes['f']))
+				p.printEntry(p.expandedEntry(e))
 				found = true
 			}
 		}
@@ -121,6 +128,15 @@ func (p *postconf) printServices() error {
 	}
 	p.warnUnusedOptions(master.Entries, k)
 	return nil
+}
+
+// printEntry prints a service as a line of master.cf.
+func (p *postconf) printEntry(e *mastercf.Entry) {
+	if p.modes['j'] {
+		p.printSetting(e.ID(), strings.Join(slices.Concat(e.Fields[:], e.RawArgs), " "))
+		return
+	}
+	fmt.Fprintln(p.out, e.Format(p.modes['f']))
 }
 
 // printFields prints the fields of one service that a target names.
@@ -155,6 +171,33 @@ func (p *postconf) printOptions(e *mastercf.Entry, t target) bool {
 			value = p.expand(p.serviceSettings(e), value)
 		}
 		p.printSetting(e.ID()+"/"+option.Name, value)
+	}
+	return found
+}
+
+// printEverything prints the parameters that one service sees, as far as a target
+// names them, with the values that they have there.
+func (p *postconf) printEverything(e *mastercf.Entry, t target, s *param.Settings, k *names, classes map[known.Class]bool) bool {
+	own := p.serviceSettings(e)
+	all := slices.DeleteFunc(k.Sorted(), func(name string) bool { return !classes[k.Classes[name]] })
+	for _, option := range e.Options() {
+		all = append(all, option.Name)
+	}
+	slices.Sort(all)
+	found := false
+	for _, name := range slices.Compact(all) {
+		if t.item != "*" && t.item != name {
+			continue
+		}
+		found = true
+		value, set := own.Get(name)
+		if !set {
+			value = k.fallback(s, name)
+		}
+		if p.modes['x'] && !k.raw(name) {
+			value = p.expand(own, value)
+		}
+		p.printSetting(e.ID()+"/"+name, value)
 	}
 	return found
 }

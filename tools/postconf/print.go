@@ -22,8 +22,13 @@ func (p *postconf) settings() (*param.Settings, error) {
 	if _, set := s.Get("config_directory"); !set && p.dir != param.DefaultDir {
 		s.Override("config_directory", p.dir)
 	}
-	for _, warning := range append(s.Warnings(), s.OldNames()...) {
+	for _, warning := range s.Warnings() {
 		p.warn("%s", warning)
+	}
+	if !p.modes['q'] {
+		for _, warning := range s.OldNames() {
+			p.warn("%s", warning)
+		}
 	}
 	return s, nil
 }

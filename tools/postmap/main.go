@@ -3,7 +3,7 @@
 //
 // # SYNOPSIS
 //
-//	postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [type:]file ...
+//	postmap [-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [type:]file ...
 //
 // # DESCRIPTION
 //
@@ -48,6 +48,8 @@
 //   - -h: with -q - only: the input is a message; look up its headers.
 //   - -i: read entries from standard input and add them to the table. This costs
 //     as much as writing the whole table, but for the type lmdb.
+//   - -j: with -q or -s: print a JSON object for each entry, in a line of its own:
+//     {"key": "value"}. What is no UTF-8 becomes question marks.
 //   - -m: with -b or -h: know the parts of a MIME message; header lines in its
 //     body are then no body lines, and with -h the headers of parts are looked
 //     up too.
@@ -65,7 +67,7 @@
 //   - -s: print all entries.
 //   - -u: do not ask for UTF-8. By default, with smtputf8_enable, lines that are
 //     not UTF-8 are skipped.
-//   - -U: ask for UTF-8.
+//   - -U: ask for UTF-8 with -b and -h, too.
 //   - -v: log more for debugging. May be repeated.
 //   - -w: no warning for an entry that is there.
 //
@@ -92,8 +94,8 @@ var conf struct {
 
 var tool = maptool.Tool{
 	Name:    "postmap",
-	Letters: "bc:d:fFhimnNopq:rsuUvw",
-	Usage:   "[-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+	Letters: "bc:d:fFhijmnNopq:rsuUvw",
+	Usage:   "[-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
 	Entry:   entry,
 	Message: lookupMessage,
 	Params:  &conf.Params,

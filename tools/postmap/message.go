@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"mime"
 	"os"
@@ -143,7 +142,7 @@ func (s *scanner) lookup(key string) {
 		return
 	}
 	if value, found := maptool.Find(s.tables, s.specs, key); found && value != "" {
-		fmt.Fprintf(s.out, "%s\t%s\n", key, value)
+		s.Print(s.out, key, value)
 		s.found = true
 	}
 }

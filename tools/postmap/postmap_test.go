@@ -88,7 +88,7 @@ func TestTrouble(t *testing.T) {
 		"warning: s, line 2: expected format: key whitespace value\n"+
 		"warning: s, line 3: unbalanced '\"' in '\"a b c' -- ignoring this line\n"+
 		"warning: s, line 4: non-UTF-8 input \"a? b\" -- ignoring this line\n", 0, "s")
-	const usage = "fatal: usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...\n"
+	const usage = "fatal: usage: postmap [-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...\n"
 	run(t, "", usage, 1)
 	run(t, "", "fatal: specify only one of -s -q or -d\n", 1, "-q", "a", "-d", "b", "s")
 	run(t, "", "fatal: open none: No such file or directory\n", 1, "none")
@@ -164,5 +164,22 @@ func TestRights(t *testing.T) {
 	if os.Getuid() == 0 {
 		run(t, "", "", 0, "-o", "s")
 		check(0o640, 0, 0)
+	}
+}
+
+// Option -j, as Postfix 3.11 has it: the key is printed as it was asked for.
+func TestJSON(t *testing.T) {
+	setup(t)
+	put(t, "s", "a \"b\\\"\n\tc\n\"k k\" \x01\x7f</>\ncaf\xc3\xa9 \xff\n")
+	run(t, "", "", 0, "-u", "s")
+	run(t, "", `{"A": "\"b\\\"\tc"}`+"\n", 0, "-jq", "A", "s")
+	run(t, "", "", 1, "-jq", "none", "s")
+	run(t, "x\n\"k k\"\nCAF\xc3\xa9\n", `{"\"k k\"": "\u0001\u007F</>"}`+"\n"+`{"CAFé": "?"}`+"\n", 0, "-u", "-j", "-q", "-", "s")
+	run(t, "", `{"a": "\"b\\\"\tc"}`+"\n"+`{"\"k k\"": "\u0001\u007F</>"}`+"\n"+`{"café": "?"}`+"\n", 0, "-u", "-s", "-j", "s")
+	put(t, "r", "/^Subject:(.*)/ S $1\n/body/ B\n")
+	run(t, "Subject: hi\n there\n\nthe \xffbody\n", `{"Subject: hi\n there": "S  hi\n there"}`+"\n"+`{"the ?body": "B"}`+"\n",
+		0, "-hbj", "-q", "-", "regexp:r")
+	for _, args := range [][]string{{"-j", "s"}, {"-ij", "s"}, {"-j", "-d", "a", "s"}} {
+		run(t, "", "fatal: option -j requires -q or -s\n", 1, args...)
 	}
 }

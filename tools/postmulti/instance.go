@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
+	"postrider/lib/base/jsonline"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/text"
 	"postrider/lib/mail/param"
@@ -90,24 +92,27 @@ func (r *request) selected(all []*instance) []*instance {
 	return list
 }
 
-// list prints instances in columns.
-func list(instances []*instance) int {
-	or := func(value string) string {
-		if value == "" {
-			return "-"
-		}
-		return value
-	}
+// list prints instances in columns, or as objects.
+func (r *request) list(instances []*instance) int {
 	for _, i := range instances {
-		enabled := "n"
-		if i.MultiInstanceEnable {
-			enabled = "y"
-		}
-		if _, err := fmt.Printf("%-15s %-15s %-9s %s\n", or(i.MultiInstanceName), or(i.MultiInstanceGroup), enabled, i.dir); err != nil {
+		if _, err := fmt.Print(i.line(r.json)); err != nil {
 			msg.Fatal("write to standard output: %v", err)
 		}
 	}
 	return 0
+}
+
+// line is the instance in a list.
+func (i *instance) line(json bool) string {
+	name, group, enabled := cmp.Or(i.MultiInstanceName, "-"), cmp.Or(i.MultiInstanceGroup, "-"), "n"
+	if i.MultiInstanceEnable {
+		enabled = "y"
+	}
+	if json { // with the blanks of Postfix
+		return fmt.Sprintf(`{"name": %s,"group": %s,"enabled": %s,"config_directory": %s}`+"\n",
+			jsonline.Quote(name), jsonline.Quote(group), jsonline.Quote(enabled), jsonline.Quote(i.dir))
+	}
+	return fmt.Sprintf("%-15s %-15s %-9s %s\n", name, group, enabled, i.dir)
 }
 
 // environment names the instance to a command.

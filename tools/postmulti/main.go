@@ -3,7 +3,7 @@
 // # SYNOPSIS
 //
 //	postmulti -e init [-v]
-//	postmulti -l [-aRv] [-g group] [-i name]
+//	postmulti -l [-ajRv] [-g group] [-i name]
 //	postmulti -p [-av] [-g group] [-i name] postfix-command...
 //	postmulti -x [-aRv] [-g group] [-i name] command...
 //	postmulti -e create [-av] [-g group] [-i name] [-G group] [-I name] [name=value...]
@@ -34,7 +34,8 @@
 // What to do with them:
 //
 //   - -l: list name, group, whether the instance is enabled, and configuration
-//     directory.
+//     directory. With -j each instance is a JSON object in a line of its own, see
+//     below.
 //   - -p: run a command of postfix(1). The parameters postmulti_start_commands,
 //     postmulti_stop_commands and postmulti_control_commands say which commands
 //     are not for instances that are disabled, and which go from the last one to
@@ -65,6 +66,17 @@
 //   - destroy: take it from the list, and remove what the mail system has made in
 //     its directories. It must be stopped and disabled, and its queue empty. Other
 //     files stay, with a warning.
+//
+// # JSON
+//
+// The objects of -l -j have these members, all of them strings. There may be more
+// of them some day.
+//
+//   - name: multi_instance_name, or "-" when it is empty.
+//   - group: multi_instance_group, or "-" when it is empty.
+//   - enabled: "y" or "n", after multi_instance_enable. A primary instance that
+//     nobody manages is enabled.
+//   - config_directory: the configuration directory.
 //
 // # ENVIRONMENT
 //
@@ -107,7 +119,7 @@ func main() {
 func (r *request) run(all []*instance) int {
 	switch r.mode {
 	case 'l':
-		return list(r.selected(all))
+		return r.list(r.selected(all))
 	case 'x':
 		return each(r.selected(all), r.words[0], r.words[1:])
 	case 'p':

@@ -17,6 +17,7 @@ type request struct {
 	action   string
 	all      bool
 	reverse  bool
+	json     bool
 	instance string // -i
 	group    string // -g
 	newName  string // -I; "-" for none
@@ -26,12 +27,12 @@ type request struct {
 	paths    map[string]string // of name=value
 }
 
-const usage = "Usage:postmulti -l [-v] [-a] [-g group] [-i instance] | postmulti -p [-v] [-a] [-g group] [-i instance] command... |" +
+const usage = "Usage:postmulti -l [-v] [-a] [-j] [-g group] [-i instance] | postmulti -p [-v] [-a] [-g group] [-i instance] command... |" +
 	" postmulti -x [-v] [-a] [-i name] [-g group] command... |" +
 	" postmulti -e action [-v] [-a] [-i name] [-g group] [-I name] [-G group] [param=value ...]"
 
 func readOptions(args []string) *request {
-	list, words, err := option.Parse(args, "ae:g:i:G:I:lpRvx")
+	list, words, err := option.Parse(args, "ae:g:i:jG:I:lpRvx")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "postmulti: "+err.Error())
 		msg.Fatal(usage)
@@ -49,6 +50,8 @@ func readOptions(args []string) *request {
 		case 'i':
 			r.instance = o.Value
 			selections++
+		case 'j':
+			r.json = true
 		case 'G':
 			r.newGroup = o.Value
 		case 'I':
@@ -98,6 +101,8 @@ func (r *request) check() {
 		msg.Fatal("Cannot assign instance name or group with '-e %s'", r.action)
 	case r.action == "assign" && !rename:
 		msg.Fatal("Specify new instance name or group with '-e assign'")
+	case r.json && r.mode != 'l':
+		msg.Fatal("JSON output available only with '-l'")
 	case r.mode == 'e':
 		r.settings()
 	}

@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"postrider/lib/base/jsonline"
 )
 
 // A peoplePrinter prints the listing that mailq(1) is known for. Scripts read
@@ -96,7 +96,7 @@ type jsonPrinter struct {
 
 func (p *jsonPrinter) message(m message) {
 	fmt.Fprintf(p.out, `{"queue_name": %s, "queue_id": %s, "arrival_time": %d, "message_size": %d, "forced_expire": %t, "sender": %s, "recipients": [`,
-		quote(m.queue), quote(m.id), m.time, m.size, m.expire, quote(m.sender))
+		jsonline.Quote(m.queue), jsonline.Quote(m.id), m.time, m.size, m.expire, jsonline.Quote(m.sender))
 	p.first = true
 }
 
@@ -105,16 +105,16 @@ func (p *jsonPrinter) recipient(r recipient) {
 		p.out.WriteString(", ")
 	}
 	p.first = false
-	fmt.Fprintf(p.out, `{"address": %s`, quote(r.address))
+	fmt.Fprintf(p.out, `{"address": %s`, jsonline.Quote(r.address))
 	if r.original != "" && r.original != r.address {
-		fmt.Fprintf(p.out, `, "orig_address": %s`, quote(r.original))
+		fmt.Fprintf(p.out, `, "orig_address": %s`, jsonline.Quote(r.original))
 	}
 	if r.reason != "" {
 		name := "delay_reason"
 		if r.class == "bounce" {
 			name = "bounce_reason"
 		}
-		fmt.Fprintf(p.out, `, "%s": %s`, name, quote(r.reason))
+		fmt.Fprintf(p.out, `, "%s": %s`, name, jsonline.Quote(r.reason))
 	}
 	p.out.WriteByte('}')
 }
@@ -122,25 +122,3 @@ func (p *jsonPrinter) recipient(r recipient) {
 func (p *jsonPrinter) endMessage() { p.out.WriteString("]}\n") }
 
 func (p *jsonPrinter) end() {}
-
-// quote is a text as a JSON string. What is no UTF-8 becomes a question mark.
-func quote(text string) string {
-	var b strings.Builder
-	b.Grow(len(text) + 2)
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ':
-			fmt.Fprintf(&b, `\u%04x`, r)
-		case r == utf8.RuneError:
-			b.WriteByte('?')
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}

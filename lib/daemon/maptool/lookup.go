@@ -2,11 +2,11 @@ package maptool
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"postrider/lib/base/jsonline"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 )
@@ -35,7 +35,13 @@ func (o *Order) lookupKey(specs []string) (status int) {
 	if !found {
 		return 1
 	}
-	fmt.Println(value)
+	line := []byte(value + "\n")
+	if o.json {
+		line = jsonline.AppendPair(nil, *o.lookup, value)
+	}
+	if _, err := os.Stdout.Write(line); err != nil {
+		msg.Fatal("write output: %v", err)
+	}
 	return 0
 }
 
@@ -48,7 +54,7 @@ func (o *Order) lookupLines(specs []string) (status int) {
 	status = 1
 	for key := range lines(os.Stdin) {
 		if value, found := Find(tables, specs, key); found {
-			fmt.Fprintf(out, "%s%s\t%s\n", key, o.separator, value)
+			o.Print(out, key, value)
 			status = 0
 		}
 	}
@@ -70,12 +76,25 @@ func (o *Order) listEntries(spec string) {
 		case value == "":
 			msg.Warn("table %s: key %s: empty string value is not allowed", spec, key)
 		}
-		fmt.Fprintf(out, "%s%s\t%s\n", key, o.separator, value)
+		o.Print(out, key, value)
 	}
 	if err := all.Err(); err != nil {
 		out.Flush()
 		Fail(err)
 	}
+}
+
+// Print writes the line of an entry.
+func (o *Order) Print(out *bufio.Writer, key, value string) {
+	if o.json {
+		out.Write(jsonline.AppendPair(out.AvailableBuffer(), key, value))
+		return
+	}
+	out.WriteString(key)
+	out.WriteString(o.separator)
+	out.WriteByte('\t')
+	out.WriteString(value)
+	out.WriteByte('\n')
 }
 
 // removeKeys removes a key, or all that standard input names, from each table.

@@ -60,6 +60,7 @@ type Order struct {
 	replace     bool // -r: an entry replaces one that is there
 	ignore      bool // -w: no warning for an entry that is there
 	list        bool // -s
+	json        bool // -j: print objects
 	Files       bool // -F: values are contents of files
 	Body        bool // -b
 	Headers     bool // -h
@@ -128,7 +129,7 @@ func (t *Tool) options(args []string) (*Order, []string) {
 	}
 	yes, no := true, false
 	switches := map[byte]*bool{
-		'b': &o.Body, 'f': &o.NoFold, 'F': &o.Files, 'h': &o.Headers, 'i': &o.Incremental, 'm': &o.MIME, 'o': &o.keepRoot,
+		'b': &o.Body, 'f': &o.NoFold, 'F': &o.Files, 'h': &o.Headers, 'i': &o.Incremental, 'j': &o.json, 'm': &o.MIME, 'o': &o.keepRoot,
 		'p': &o.ownMode, 'r': &o.replace, 's': &o.list, 'w': &o.ignore,
 	}
 	for _, opt := range list {
@@ -156,6 +157,9 @@ func (t *Tool) options(args []string) (*Order, []string) {
 	if count(o.list, o.lookup != nil, o.remove != nil) > 1 {
 		msg.Fatal("specify only one of -s -q or -d")
 	}
+	if o.json && !o.list && o.lookup == nil {
+		msg.Fatal("option -j requires -q or -s")
+	}
 	if o.config != "" {
 		command.Configure(o.config)
 	}
@@ -167,11 +171,12 @@ func (o *Order) settle(settings *param.Settings) {
 	if o.flags&table.WithNUL != 0 && o.flags&table.WithoutNUL != 0 {
 		o.flags &^= table.WithNUL | table.WithoutNUL
 	}
-	if o.utf8 == nil {
-		enabled := strings.EqualFold(settings.Value("smtputf8_enable"), "yes")
-		o.utf8 = &enabled
+	wanted := !o.Body && !o.Headers // messages have text of all kinds
+	if o.utf8 != nil {
+		wanted = *o.utf8
 	}
-	if *o.utf8 {
+	wanted = wanted && strings.EqualFold(settings.Value("smtputf8_enable"), "yes")
+	if o.utf8 = &wanted; wanted {
 		o.flags |= table.UTF8
 	}
 	if !o.NoFold {

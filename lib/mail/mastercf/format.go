@@ -73,10 +73,7 @@ type Option struct {
 
 // SetOption sets a parameter. Braces protect a value with white space.
 func (e *Entry) SetOption(name, value string) {
-	text := name + "=" + value
-	if strings.ContainsAny(value, blanks+"{}") {
-		text = braced(name, value, true)
-	}
+	text := rebrace(name+"="+value, true)
 	if e.replaceOption(name, text) {
 		return
 	}

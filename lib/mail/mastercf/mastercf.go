@@ -168,8 +168,9 @@ func ParseEntry(line string) (Entry, error) {
 		if err != nil {
 			return e, err
 		}
-		if n := len(e.RawArgs); n > 0 && e.RawArgs[n-1] == "-o" && arg[0] == '{' {
-			arg = braced(strings.Cut(plain, "="))
+		if arg[0] == '{' {
+			n := len(e.RawArgs)
+			arg = rebrace(plain, n > 0 && e.RawArgs[n-1] == "-o")
 		}
 		e.RawArgs, e.Args, rest = append(e.RawArgs, arg), append(e.Args, plain), after
 	}
@@ -178,12 +179,16 @@ func ParseEntry(line string) (Entry, error) {
 
 const blanks = " \t\r\n\v\f"
 
-// braced is the form of an option with blanks in its value: {name=value}.
-func braced(name, value string, found bool) string {
-	if !found {
-		return "{" + name + "}"
+// rebrace puts braces around an argument that cannot stand without them. There
+// is no white space around the "=" of an option.
+func rebrace(plain string, option bool) string {
+	if name, value, found := strings.Cut(plain, "="); option && found {
+		plain = strings.TrimSpace(name) + "=" + strings.TrimSpace(value)
 	}
-	return "{" + strings.TrimSpace(name) + "=" + strings.TrimSpace(value) + "}"
+	if plain == "" || strings.ContainsAny(plain, blanks+"{}") {
+		return "{" + plain + "}"
+	}
+	return plain
 }
 
 // unbrace removes the braces around an argument, with the white space inside.
