@@ -116,10 +116,3 @@ func (s *session) quitCommand(string) reply {
 func (s *session) helpCommand(string) reply {
 	return ok("214-2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY ETRN QUIT\n214 2.0.0 See RFC 5321")
 }
-
-func (s *session) authCommand(string) reply {
-	if s.secret == nil && conf.TLS.AuthOnly && s.sasl.Active {
-		return refuse("protocol", "538 5.7.11 Encryption required for requested authentication mechanism")
-	}
-	return refuse("protocol", "503 5.5.1 Error: authentication not enabled")
-}

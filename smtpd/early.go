@@ -45,6 +45,7 @@ func (s *session) noteEarly(text string) {
 		return
 	}
 	s.early = true
+	text = withoutSecrets(text)
 	if len(text) > 100 {
 		text = text[:100]
 	}

@@ -153,6 +153,9 @@ func (s *session) keywords() []string {
 	add(maskETRN, true, "ETRN")
 	add(0, conf.VerpClients != "" && s.inList(s.verpClients, "smtpd_authorized_verp_clients"), "XVERP")
 	add(maskStartTLS, s.tls.offered && !s.alone && s.secret == nil, "STARTTLS")
+	for _, line := range s.authKeywords() {
+		add(maskAuth, true, line)
+	}
 	add(maskXclient, s.mayXclient(), "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT")
 	add(maskXforward, s.mayXforward(), "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT")
 	add(maskStatusCodes, true, "ENHANCEDSTATUSCODES")

@@ -23,6 +23,7 @@ type transaction struct {
 	envID    string
 	ret      dsn.Return
 	utf8     bool   // the client asked for SMTPUTF8
+	auth     bool   // and told who has sent it, with AUTH
 	verp     string // delimiters
 	instance string
 
@@ -66,6 +67,7 @@ func (s *session) mailCommand(args string) reply {
 		s.illegal("MAIL", request.path)
 		return refuse("protocol", "501 5.1.7 Bad sender address syntax")
 	}
+	s.sasl.Sender = ""
 	m := &transaction{sender: sender, command: "MAIL " + args, arrived: time.Now()}
 	for _, p := range request.params {
 		if r := s.mailParameter(m, p); r.bad {
@@ -170,7 +172,7 @@ func (s *session) mailParameter(m *transaction, p string) reply {
 			return ok("")
 		}
 	case "AUTH":
-		return ok("") // nobody has logged in, so it means nothing: RFC 4954, section 5
+		return s.mailAuth(m, value)
 	case "RET", "ENVID":
 		return s.mailDSN(m, keyword, value)
 	case "XVERP":

@@ -31,6 +31,7 @@ type params struct {
 
 	TLSLibrary starttls.Params
 	TLS        tlsParams
+	SASL       saslParams
 
 	// THE SESSION
 

@@ -33,6 +33,7 @@ type service struct {
 	name      string // in master.cf, for anvil(8)
 	limitable bool   // not all clients come from one address, such as a proxy's
 	tls       tlsService
+	sasl      saslService
 	checker   *access.Checker
 	names     resolver
 	anvil     *anvil.Client
@@ -82,6 +83,9 @@ func open(p *server.Process) {
 		return
 	}
 	if err := daemon.openTLS(); err != nil {
+		msg.Fatal("%v", err)
+	}
+	if err := daemon.openSASL(); err != nil {
 		msg.Fatal("%v", err)
 	}
 	daemon.anvil = anvil.New(conf.IPCTimeout)
@@ -237,7 +241,7 @@ func (s *session) filterCommand(line string) string {
 		s.say("421 4.3.0 " + conf.MyHostname + " Server local data error")
 		return "QUIT"
 	case found:
-		msg.Info("%s: replacing command %q with %q", s.nameAddr(), line, value)
+		msg.Info("%s: replacing command %q with %q", s.nameAddr(), withoutSecrets(line), withoutSecrets(value))
 		return value
 	}
 	return line

@@ -31,6 +31,7 @@ type session struct {
 	helo       string
 	protocol   string // SMTP until the first EHLO
 	sasl       access.SASL
+	mechanisms []string                // to log in with; none: the client cannot
 	secret     *starttls.ServerSession // nil before TLS
 	encryption access.TLS
 	mask       ehloMask // keywords that this client does not get
@@ -91,6 +92,9 @@ func (s *session) conversation() error {
 	if s.tls.wrapped && !s.alone && !s.wrap() {
 		s.s.Flush()
 		return s.failure
+	}
+	if s.secret == nil {
+		s.startSASL()
 	}
 	if text := s.tooBusy(); text != "" {
 		s.say(text)
@@ -180,7 +184,7 @@ func (s *session) readCommand() (string, error) {
 	line, long := string(raw), false
 	if errors.Is(err, stream.ErrTooLong) {
 		long = true
-		msg.Warn("%s: request longer than %d: %.30s...", s.nameAddr(), conf.LineLengthLimit, line)
+		msg.Warn("%s: request longer than %d: %.30s...", s.nameAddr(), conf.LineLengthLimit, withoutSecrets(line))
 	}
 	for errors.Is(err, stream.ErrTooLong) {
 		_, err = s.s.ReadSlice('\n', conf.LineLengthLimit)
@@ -199,7 +203,7 @@ func (s *session) readCommand() (string, error) {
 
 // obey does what one line says, and replies.
 func (s *session) obey(line string) {
-	s.history.add("In:  ", line)
+	s.history.add("In:  ", withoutSecrets(line))
 	s.queueID() // by now it is here; its log line stands before all others
 	if conf.Address.SMTPUTF8Enable && !utf8.ValidString(line) {
 		s.nonsense("500 5.5.2 Error: bad UTF-8 syntax")

@@ -193,6 +193,7 @@ func (s *session) abort() {
 func (s *session) endMail() {
 	s.mail = nil
 	s.forward = nil
+	s.sasl.Sender = ""
 	s.earlier.ForgetSender()
 }
 

@@ -158,7 +158,7 @@ func (s *session) starttlsCommand(args string) reply {
 		return reply{}
 	}
 	if n := s.s.Buffered(); n > 0 {
-		msg.Warn("%s: %d bytes after STARTTLS came before TLS, and are thrown away: %s", s.nameAddr(), n, escape(string(s.s.Unread()[:min(n, 100)])))
+		msg.Warn("%s: %d bytes after STARTTLS came before TLS, and are thrown away: %s", s.nameAddr(), n, escape(withoutSecrets(string(s.s.Unread()[:min(n, 100)]))))
 	}
 	s.startTLS()
 	return reply{bad: s.failure != nil}
@@ -179,6 +179,7 @@ func (s *session) startTLS() bool {
 	s.abort()
 	s.helo, s.mask, s.forward = "", 0, nil
 	s.earlier = access.Earlier{}
+	s.startSASL()
 	return s.checkNewTLS() && s.checkCertificate()
 }
 

@@ -79,6 +79,7 @@ func (s *session) xclientCommand(args string) reply {
 		return r
 	}
 	helo, protocol := "", "SMTP"
+	s.sasl.Method, s.sasl.User = "", "" // another client
 	for _, a := range list {
 		switch a.name {
 		case "HELO":
@@ -140,9 +141,9 @@ func (s *session) xclientAttribute(a attribute) reply {
 			s.server.Address = addr.String()
 		}
 	case "LOGIN":
-		s.sasl = access.SASL{}
+		s.sasl.Method, s.sasl.User = "", ""
 		if a.known {
-			s.sasl = access.SASL{Method: "XCLIENT", User: a.value}
+			s.sasl.Method, s.sasl.User = "XCLIENT", a.value
 		}
 	default:
 		return refuse("protocol", "501 5.5.4 Bad XCLIENT attribute name: "+a.name)

@@ -112,8 +112,8 @@ const (
 // A Result is the answer to one step.
 type Result struct {
 	Status
-	Text string // More: the challenge in base64; otherwise why not
-	User string // who the client is or claims to be, if known
+	Text string  // More: the challenge in base64; otherwise why not
+	User *string // who the client is or claims to be; nil: not known
 }
 
 // A Session is the client that wants to log in, as far as who decides may want to

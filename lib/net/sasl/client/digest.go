@@ -42,8 +42,8 @@ func (d *digest) answer(fields map[string]string) ([]byte, error) {
 	if fields["nonce"] == "" || fields["algorithm"] != "md5-sess" || len(qops) > 0 && !slices.Contains(qops, "auth") {
 		return nil, errMalformed
 	}
-	realm := fields["realm"]
-	if realm == "" {
+	realm, named := fields["realm"]
+	if !named {
 		realm = d.Host
 	}
 	uri := d.Service + "/" + d.Host

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -204,15 +205,15 @@ func (x *exchange) answer() sasl.Result {
 		r := sasl.Result{User: value(fields[2:], "user=")}
 		switch fields[0] {
 		case "OK":
-			if r.Status = sasl.Done; r.User == "" {
+			if r.Status = sasl.Done; r.User == nil || *r.User == "" {
 				return sasl.Result{Status: sasl.Failed, Text: "the authentication server does not name the user"}
 			}
 		case "FAIL":
-			r.Text = value(fields[2:], "reason=")
-			for _, f := range fields[2:] {
-				if f == "temp" {
-					r.Status = sasl.Temporary
-				}
+			if reason := value(fields[2:], "reason="); reason != nil {
+				r.Text = *reason
+			}
+			if slices.Contains(fields, "temp") || slices.Contains(fields, "code=temp_fail") {
+				r.Status = sasl.Temporary
 			}
 		case "CONT":
 			r.Status = sasl.More
@@ -227,13 +228,14 @@ func (x *exchange) answer() sasl.Result {
 }
 
 // value finds a field by the begin of its text.
-func value(fields []string, name string) string {
+func value(fields []string, name string) *string {
 	for _, f := range fields {
 		if v, ok := strings.CutPrefix(f, name); ok {
-			return unescape(v)
+			v = unescape(v)
+			return &v
 		}
 	}
-	return ""
+	return nil
 }
 
 // line reads one line.
