@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A suite is a cipher suite of TLS 1.2 or older that Go has, with the words that
@@ -15,8 +16,9 @@ type suite struct {
 	words []string
 }
 
-// suites are all of them, in Go's order of preference.
-var suites = func() []suite {
+// suites are all of them, in Go's order of preference. They are found when TLS is
+// first used: as many processes never do.
+var suites = sync.OnceValue(func() []suite {
 	var list []suite
 	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		if !slices.Contains(s.SupportedVersions, tls.VersionTLS12) {
@@ -26,7 +28,7 @@ var suites = func() []suite {
 		list = append(list, suite{s.ID, name, append(suiteWords(name), "ALL", "DEFAULT", name)})
 	}
 	return list
-}()
+})
 
 // suiteWords derives the words for a suite from its name.
 func suiteWords(name string) []string {
@@ -75,8 +77,7 @@ func Ciphers(list string) []uint16 {
 	have, never := map[uint16]bool{}, map[uint16]bool{}
 	for word := range strings.FieldsFuncSeq(list, func(r rune) bool { return separator(r) || r == ':' || r == ';' }) {
 		name := strings.TrimLeft(word, "!-+")
-		for i := range suites {
-			s := &suites[i]
+		for _, s := range suites() {
 			if !s.is(name) {
 				continue
 			}
@@ -92,7 +93,7 @@ func Ciphers(list string) []uint16 {
 		}
 	}
 	found := []uint16{} // not nil: none of them, instead of all
-	for _, s := range suites {
+	for _, s := range suites() {
 		if have[s.id] && !never[s.id] {
 			found = append(found, s.id)
 		}
