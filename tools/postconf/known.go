@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 
 	"postrider/lib/base/macro"
 	"postrider/lib/base/text"
@@ -96,7 +95,7 @@ func (p *postconf) warnUndefined(s *param.Settings, k *names) {
 }
 
 // warnUnused warns about settings whose names nobody knows, in main.cf and in
-// the options of services.
+// the options of services. A setting of option -o counts as one of main.cf.
 func (p *postconf) warnUnused(s *param.Settings, k *names) {
 	if p.modes['q'] {
 		return
@@ -104,21 +103,11 @@ func (p *postconf) warnUnused(s *param.Settings, k *names) {
 	file := filepath.Join(p.dir, "main.cf")
 	for _, name := range s.Names() {
 		_, found := k.Classes[name]
-		if value, _ := s.Get(name); !found && !p.overridden(name) {
+		if value, _ := s.Get(name); !found {
 			p.warn("%s: unused parameter: %s=%s", file, name, value)
 		}
 	}
 	p.warnUnusedOptions(k.entries, k)
-}
-
-// overridden reports whether a setting comes from option -o.
-func (p *postconf) overridden(name string) bool {
-	for _, text := range p.overrides {
-		if key, _, _ := strings.Cut(text, "="); strings.TrimSpace(key) == name {
-			return true
-		}
-	}
-	return false
 }
 
 // warnUnusedOptions does that for master.cf. A name that another option of the

@@ -147,13 +147,25 @@ func (p *postconf) printFields(e *mastercf.Entry, t target) bool {
 			continue
 		}
 		found = true
-		value := e.Fields[i]
-		if i == mastercf.Command {
-			value = strings.Join(append([]string{value}, p.expandedEntry(e).RawArgs...), " ")
+		if name = e.ID() + "/" + name; i == mastercf.Command {
+			p.printCommand(p.expandedEntry(e), name)
+		} else {
+			p.printSetting(name, e.Fields[i])
 		}
-		p.printSetting(e.ID()+"/"+name, value)
 	}
 	return found
+}
+
+// printCommand prints the command of a service, whose arguments stay as they are.
+func (p *postconf) printCommand(e *mastercf.Entry, name string) {
+	switch fold := p.modes['f']; {
+	case p.modes['j'], p.modes['H']:
+		p.printSetting(name, e.FormatCommand("", false))
+	case p.modes['h']:
+		fmt.Fprintln(p.out, e.FormatCommand("", fold))
+	default:
+		fmt.Fprintln(p.out, e.FormatCommand(name+" = ", fold))
+	}
 }
 
 // printOptions prints the parameters of one service that a target names.

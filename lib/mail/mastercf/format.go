@@ -23,6 +23,19 @@ func (e *Entry) Format(fold bool) string {
 		}
 		b.WriteString(field)
 	}
+	e.formatArgs(&b, fold)
+	return b.String()
+}
+
+// FormatCommand returns the command with its arguments behind other text.
+func (e *Entry) FormatCommand(text string, fold bool) string {
+	var b strings.Builder
+	b.WriteString(text + e.Fields[Command])
+	e.formatArgs(&b, fold)
+	return b.String()
+}
+
+func (e *Entry) formatArgs(b *strings.Builder, fold bool) {
 	start, alone := 0, false // of the line; whether it is full after an option
 	for i := 0; i < len(e.RawArgs); i++ {
 		arg := e.RawArgs[i]
@@ -38,7 +51,6 @@ func (e *Entry) Format(fold bool) string {
 		b.WriteString(" " + arg)
 		alone = option
 	}
-	return b.String()
 }
 
 // Options returns the parameters that the entry sets with -o: name and value
