@@ -117,6 +117,10 @@ func names(hosts []string) []string {
 	return hosts
 }
 
+// sessionCache lets tlsmgr(8) save sessions. The type does not matter to ours; this
+// one is right for others.
+const sessionCache = "smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache"
+
 func enableClient(args []string) int {
 	o := readKeyOptions("enable-client", "r:", "[-r devrandom]", args)
 	if len(o.hosts) > 0 {
@@ -127,9 +131,10 @@ func enableClient(args []string) int {
 		msg.Info("These are usual for encryption where servers offer it:")
 		msg.Info("  smtp_tls_security_level = may")
 		msg.Info("  smtp_tls_loglevel = 1")
+		msg.Info("  %s", sessionCache)
 		return 0
 	}
-	if !changeParameters(withRandom(o, "smtp_tls_security_level=may", "smtp_tls_loglevel=1")) {
+	if !changeParameters(withRandom(o, "smtp_tls_security_level=may", "smtp_tls_loglevel=1", sessionCache)) {
 		return 1
 	}
 	msg.Info("Enabled opportunistic TLS in the Postfix SMTP client.")
