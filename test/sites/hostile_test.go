@@ -53,7 +53,7 @@ var nonsenses = []nonsense{
 	{"no newline", text("mydestination = example.com\nmyhostname = mail.example.com"), "", ""},
 	{"one line of 10 MB", func(t *testing.T, path string) { write(t, path, strings.Repeat("x", 10<<20)) },
 		"%s, line 1: missing '=' after attribute name: ", "%s, line 1: field \"type\" is missing"},
-	{"no settings", text("hello\nmydestination\n= x\n"), "%s, line 1: missing '=' after attribute name: \"hello\"; write name = value", "%s, line 1: field"},
+	{"no settings", text("hello\nmydestination\n= x\n"), "%s, line 1: missing '=' after attribute name: \"hello\"", "%s, line 1: field"},
 }
 
 // daemons are those that can be started alone and only read main.cf.

@@ -23,6 +23,8 @@ var always = []struct {
 	{regexp.MustCompile(`\.main\.cf\d+`), "main.cf.tmp"},
 	{regexp.MustCompile(`\b(deferred|defer)/[0-9A-F]/`), "$1/H/"},
 	{regexp.MustCompile(`PID: \d+`), "PID: PID"},
+	// Stock's sendmail reads its options twice.
+	{regexp.MustCompile(`(?m)^(.*: (?:invalid option|option requires an argument) -- '.'\n)(?:.*: (?:invalid option|option requires an argument) -- '.'\n)+`), "$1"},
 }
 
 var queueID = regexp.MustCompile(`\b[0-9A-F]{6,12}\b`)

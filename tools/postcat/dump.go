@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -67,6 +68,9 @@ func (d *dump) run() error {
 		}
 		if err != nil {
 			d.out.WriteString(d.ending())
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				d.cut()
+			}
 			return err
 		}
 		if t == record.Pointer {
@@ -110,6 +114,21 @@ func (d *dump) record(t record.Type, data []byte) (done bool) {
 		d.metadata(t, data)
 	}
 	return false
+}
+
+// cut warns of a record that the file ends in.
+func (d *dump) cut() {
+	var begin [6]byte // the type and the length
+	n, _ := d.file.ReadAt(begin[:], d.in.Offset())
+	length := 0
+	for i := 1; i < n; i++ {
+		length |= int(begin[i]&0x7f) << (7 * (i - 1))
+		if begin[i] < 0x80 {
+			d.warn(fmt.Sprintf("unexpected EOF in data, record type %d length %d", begin[0], length))
+			return
+		}
+	}
+	d.warn("unexpected EOF in the length of a record")
 }
 
 func (d *dump) warn(text string) {

@@ -38,6 +38,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,6 +91,9 @@ func show(out *bufio.Writer, o options, f io.ReaderAt, path string) {
 	err := newDump(out, o, f, path).run()
 	// Messages and text come in the order in which they belong together.
 	out.Flush()
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		msg.Fatal("record read error") // the dump has said where
+	}
 	if err != nil {
 		msg.Fatal("%s: record read error: %v", path, err)
 	}
@@ -160,6 +164,10 @@ func open(name string, search bool) (*os.File, string) {
 	}
 	if os.IsNotExist(trouble) {
 		msg.Fatal("open queue file %s: No such file or directory", name)
+	}
+	var failed *os.PathError
+	if errors.As(trouble, &failed) {
+		trouble = failed.Err
 	}
 	msg.Fatal("open queue file %s: %v", name, trouble)
 	return nil, ""

@@ -77,6 +77,9 @@ func main() {
 	if style == "" {
 		style = conf.MailboxDeliveryLock
 	}
+	if _, err := file.Kinds(style); err != nil {
+		fail(err)
+	}
 	unlock, err := lock(words[0], style)
 	if err != nil {
 		fail(fmt.Errorf("open file %s: %w", words[0], err))
@@ -117,13 +120,13 @@ func readOptions(args []string) (style string, words []string) {
 func lock(path, style string) (unlock func(), err error) {
 	kinds, err := file.Kinds(style)
 	if err != nil {
-		return nil, fmt.Errorf("mailbox_delivery_lock value %q: %w", style, err)
+		return nil, err
 	}
 	tries := conf.Tries()
 	undo := func() error { return nil }
 	if slices.Contains(kinds, file.Dotlock) {
 		if undo, err = file.DotLock(path, tries); err != nil {
-			return nil, err
+			return nil, &failure{"unable to create lock file " + path + ".lock", err, syscall.EEXIST}
 		}
 	}
 	f, err := openLocked(path, kinds, tries)
@@ -140,9 +143,13 @@ func lock(path, style string) (unlock func(), err error) {
 // openLocked opens the mailbox, which need not exist yet, with all locks that
 // belong to an open file.
 func openLocked(path string, kinds []file.Kind, tries file.Tries) (*os.File, error) {
+	what := "cannot open file"
+	if _, err := os.Lstat(path); os.IsNotExist(err) {
+		what = "cannot create file exclusively"
+	}
 	f, err := file.Open(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, &failure{what, err, nil}
 	}
 	for _, kind := range kinds {
 		if kind == file.Dotlock {
@@ -150,11 +157,29 @@ func openLocked(path string, kinds []file.Kind, tries file.Tries) (*os.File, err
 		}
 		if err := file.LockTries(f, kind, file.Exclusive, tries); err != nil {
 			f.Close()
-			return nil, err
+			return nil, &failure{"unable to lock for exclusive access", err, syscall.EAGAIN}
 		}
 	}
 	return f, nil
 }
+
+// A failure is what could not be done. A lock of somebody else is told in the
+// words of the system, as in the log of deliveries.
+type failure struct {
+	what   string
+	err    error
+	locked error // what the system says when it is somebody else's
+}
+
+func (f *failure) Error() string {
+	if errors.Is(f.err, file.ErrLocked) {
+		return fmt.Sprintf("%s: %v", f.what, f.locked)
+	}
+	return fmt.Sprintf("%s: %v", f.what, cause(f.err))
+}
+
+// Unwrap has locked too, for the log gives reasons of the system capital letters.
+func (f *failure) Unwrap() []error { return []error{f.err, f.locked} }
 
 // run executes the command and returns its exit status.
 func run(words []string) (status int, err error) {
@@ -181,8 +206,7 @@ func run(words []string) (status int, err error) {
 	if state.Exited() {
 		return state.ExitCode(), nil
 	}
-	msg.Warn("%s: %v", words[0], state)
-	return 1, nil
+	return 1, nil // a signal
 }
 
 // cause is what the system said, without the name of the call.

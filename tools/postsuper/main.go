@@ -63,6 +63,7 @@ import (
 	"postrider/lib/base/option"
 	"postrider/lib/base/slack"
 	"postrider/lib/daemon/command"
+	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/site"
 )
@@ -161,10 +162,10 @@ func readOptions(args []string) (o order) {
 // created belongs to the right user, and so that nothing outside is changed.
 func becomeOwner() {
 	uid, gid, err := conf.Owner()
-	if err == nil {
-		err = syscall.Setgroups([]int{gid})
+	if err != nil {
+		msg.Fatal("file %s/main.cf: %v", param.Dir(), err)
 	}
-	if err == nil {
+	if err = syscall.Setgroups([]int{gid}); err == nil {
 		err = syscall.Setresgid(gid, gid, gid)
 	}
 	if err == nil {

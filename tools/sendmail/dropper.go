@@ -19,6 +19,9 @@ type dropper struct {
 }
 
 func startPostdrop() *dropper {
+	if err := os.Chdir(conf.QueueDirectory); err != nil {
+		msg.Fatal("%v", err)
+	}
 	path := conf.CommandDirectory + "/postdrop"
 	d, err := spawn(path)
 	if err != nil {

@@ -15,9 +15,7 @@ func (s *sink) command(c *client, line string) {
 	}
 	verb, args, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
-	if s.logged[verb] {
-		msg.Info("%s: %s", c.peer, line)
-	}
+	s.note(verb, args)
 	switch verb {
 	case "HELO":
 		if s.lmtp {
@@ -53,6 +51,13 @@ func (s *sink) command(c *client, line string) {
 		s.say(c, "500 5.5.2 Error: unknown command\r\n")
 	default:
 		s.say(c, "500 5.5.1 Error: unknown command\r\n")
+	}
+}
+
+// note logs a command of option -s, with syslogd only.
+func (s *sink) note(verb, args string) {
+	if s.logged[verb] && s.syslog != nil {
+		s.syslog.Info(msg.Printable(verb + " " + args))
 	}
 }
 
@@ -119,7 +124,7 @@ func (s *sink) refuseContent(c *client) {
 	s.flush(c)
 	c.until = time.Now().Add(s.abort)
 	c.next = func() {
-		s.say(c, "550 5.3.0 Error: command failed\r\n")
+		s.say(c, "550 This violates SMTP\r\n")
 		c.ending = true
 		s.flush(c)
 	}
@@ -127,6 +132,7 @@ func (s *sink) refuseContent(c *client) {
 
 // endOfData answers once or, with LMTP, for each recipient.
 func (s *sink) endOfData(c *client) {
+	s.note(".", "")
 	reply := "250 2.0.0 Ok\r\n"
 	if s.lmtp {
 		reply = strings.Repeat("250 2.2.0 Ok\r\n", c.count)

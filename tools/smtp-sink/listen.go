@@ -20,20 +20,23 @@ func listen(o *settings, text string, backlog int) ([]int, error) {
 		fd, err := bind(o, &unix.SockaddrUnix{Name: path}, unix.AF_UNIX, backlog)
 		if err == nil {
 			err = os.Chmod(path, 0o666)
+		} else {
+			err = fmt.Errorf("bind: %s: %w", path, err)
 		}
 		return []int{fd}, err
 	}
-	host, port, err := net.SplitHostPort(strings.TrimPrefix(text, "inet:"))
-	if err != nil {
-		return nil, err
+	text = strings.TrimPrefix(text, "inet:")
+	host, port, err := net.SplitHostPort(text)
+	if err != nil { // without a host there is no colon either
+		host, port = "", text
 	}
 	n, err := net.LookupPort(o.network, port)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: Servname not supported for ai_socktype", text)
 	}
 	addrs, err := addresses(o.network, host)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %s", text, poll.Trouble(err))
 	}
 	var fds []int
 	for _, a := range addrs {
@@ -47,12 +50,12 @@ func listen(o *settings, text string, backlog int) ([]int, error) {
 	return fds, nil
 }
 
-func addresses(network, host string) ([]netip.Addr, error) {
+func addresses(family, host string) ([]netip.Addr, error) {
 	if host != "" {
-		return net.DefaultResolver.LookupNetIP(context.Background(), strings.Replace(network, "tcp", "ip", 1), host)
+		return net.DefaultResolver.LookupNetIP(context.Background(), strings.Replace(family, "tcp", "ip", 1), host)
 	}
 	four, six := netip.IPv4Unspecified(), netip.IPv6Unspecified()
-	switch network {
+	switch family {
 	case "tcp4":
 		return []netip.Addr{four}, nil
 	case "tcp6":

@@ -125,7 +125,8 @@ type delay struct {
 	odds int
 }
 
-const usage = "usage: smtp-sink [options] [host]:port or unix:pathname, backlog"
+const usage = "usage: smtp-sink [-468acCeEFLpPv] [-A abort_delay] [-b soft_bounce_reply] [-B hard_bounce_reply] [-d dump-template] [-D dump-template] [-f commands] [-h hostname]" +
+	" [-m max_concurrency] [-M message_quit_count] [-n quit_count] [-q commands] [-r commands] [-R root-dir] [-s commands] [-S start-string] [-u user_privs] [-w delay] [host]:port backlog"
 
 func main() {
 	msg.Open(msg.Options{Program: "smtp-sink", Stderr: true, Facility: "mail"})
@@ -136,7 +137,11 @@ func main() {
 	if len(rest) != 2 {
 		msg.Fatal("%s", usage)
 	}
-	fds, err := listen(o, rest[0], number('b', rest[1], 1))
+	backlog, err := strconv.Atoi(rest[1])
+	if err != nil || backlog < 1 {
+		msg.Fatal("%s", usage)
+	}
+	fds, err := listen(o, rest[0], backlog)
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
@@ -150,7 +155,6 @@ func main() {
 	if o.counter {
 		s.shown = time.Time{}
 		s.show()
-		fmt.Println()
 	}
 }
 
@@ -160,14 +164,14 @@ func (o *settings) confine() error {
 	if o.user != "" {
 		var err error
 		if owner, err = account.Lookup(o.user); err != nil {
-			return fmt.Errorf("user %s: %w", o.user, err)
+			return fmt.Errorf("unknown user: %s", o.user)
 		}
 	} else if os.Getuid() == 0 {
 		return errors.New("-u option is required if running as root")
 	}
 	if o.root != "" {
 		if err := syscall.Chroot(o.root); err != nil {
-			return fmt.Errorf("chroot %s: %w", o.root, err)
+			return fmt.Errorf("chroot(%s): %w", o.root, err)
 		}
 		if err := os.Chdir("/"); err != nil {
 			return err
@@ -245,7 +249,7 @@ func (o *settings) set(letter byte, value string) {
 	case '6':
 		o.network = "tcp6"
 	case 'A':
-		o.abort = seconds(letter, value)
+		o.abort = seconds(value)
 	case 'b':
 		o.softReply = value
 		checkReply('4', "soft", value)
@@ -262,15 +266,15 @@ func (o *settings) set(letter byte, value string) {
 	case 'h':
 		o.name = value
 	case 'H':
-		o.holdData = seconds(letter, value)
+		o.holdData = time.Duration(number(letter, value)) * time.Second
 	case 'L':
 		o.lmtp = true
 	case 'm':
-		o.clients = number(letter, value, 1)
+		o.clients = number(letter, value)
 	case 'M':
-		o.messages = number(letter, value, 1)
+		o.messages = number(letter, value)
 	case 'n':
-		o.sessions = number(letter, value, 1)
+		o.sessions = number(letter, value)
 	case 'R':
 		o.root = value
 	case 'S':
@@ -280,15 +284,15 @@ func (o *settings) set(letter byte, value string) {
 		}
 		o.start = text
 	case 't':
-		o.timeout = seconds(letter, value)
+		o.timeout = time.Duration(number(letter, value)) * time.Second
 	case 'T':
-		o.window = number(letter, value, 1)
+		o.window = number(letter, value)
 	case 'u':
 		o.user = value
 	case 'v':
 		o.verbose = true
 	case 'w':
-		o.delays["DATA"] = delay{time: seconds(letter, value)}
+		o.delays["DATA"] = delay{time: seconds(value)}
 	case 'W':
 		o.setDelay(value)
 	}
@@ -296,16 +300,20 @@ func (o *settings) set(letter byte, value string) {
 
 func (o *settings) setDelay(value string) {
 	words := strings.Split(value, ":")
-	if len(words) < 2 || len(words) > 3 {
-		msg.Fatal("option -W: want command:seconds or command:seconds:odds, not %q", value)
-	}
-	d := delay{time: seconds('W', words[1])}
-	if len(words) == 3 {
-		if d.odds = number('W', words[2], 1); d.odds > 99 {
-			msg.Fatal("option -W: odds are between 1 and 99")
-		}
+	if len(words) < 2 || len(words) > 3 || words[1] == "" {
+		msg.Fatal("invalid command delay argument: %s", value)
 	}
 	checkCommand(strings.ToUpper(words[0]))
+	n, err := strconv.Atoi(words[1])
+	if err != nil || n < 1 {
+		msg.Fatal("non-positive '%s' delay", words[0])
+	}
+	d := delay{time: time.Duration(n) * time.Second}
+	if len(words) == 3 {
+		if d.odds, err = strconv.Atoi(words[2]); err != nil || d.odds < 0 || d.odds > 99 {
+			msg.Fatal("delay odds for '%s' out of range", words[0])
+		}
+	}
 	o.delays[strings.ToUpper(words[0])] = d
 }
 
@@ -328,14 +336,24 @@ func checkReply(class byte, kind, reply string) {
 	}
 }
 
-func seconds(letter byte, text string) time.Duration {
-	return time.Duration(number(letter, text, 0)) * time.Second
+// seconds reads a time that may be 0.
+func seconds(text string) time.Duration {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		msg.Fatal("%s", usage)
+	}
+	return time.Duration(n) * time.Second
 }
 
-func number(letter byte, text string, least int) int {
+// meaning is what the numbers of options are.
+var meaning = map[byte]string{'H': "data read delay", 'm': "concurrency limit", 'M': "message quit count", 'n': "quit count",
+	't': "timeout", 'T': "TCP window size"}
+
+// number reads a number above 0.
+func number(letter byte, text string) int {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least {
-		msg.Fatal("option -%c: want a number that is at least %d, not %q", letter, least, text)
+	if err != nil || n < 1 {
+		msg.Fatal("bad %s: %s", meaning[letter], text)
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/syslog"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -22,6 +23,7 @@ type sink struct {
 	full      bool // listeners are out of the poller
 	clients   map[int]*client
 	ehlo      string
+	syslog    *syslog.Writer // of -s
 
 	connects, sessions, quits, messages int
 	buf                                 [64 * 1024]byte
@@ -52,6 +54,9 @@ type client struct {
 
 func newSink(o *settings) *sink {
 	s := &sink{settings: o, listeners: map[int]bool{}, clients: map[int]*client{}}
+	if len(o.logged) > 0 {
+		s.syslog, _ = syslog.New(syslog.LOG_MAIL|syslog.LOG_INFO, "smtp-sink")
+	}
 	keywords := []string{"PIPELINING", "8BITMIME", "AUTH PLAIN LOGIN", "XCLIENT NAME HELO", "XFORWARD NAME ADDR PROTO HELO", "ENHANCEDSTATUSCODES", "DSN"}
 	lines := []string{o.name}
 	for _, k := range keywords {
@@ -182,6 +187,7 @@ func (s *sink) greet(c *client) {
 	case s.hidden["ESMTP"]:
 		greeting = "220 " + s.name + "\r\n"
 	}
+	s.note("CONNECT", "")
 	s.answer(c, "CONNECT", greeting, nil)
 }
 
@@ -316,7 +322,7 @@ func (s *sink) pause(command string) time.Duration {
 // answer says what the options want for a command, or the usual reply, and then
 // does what the command means.
 func (s *sink) answer(c *client, command, reply string, then func()) {
-	if wait := s.pause(command); wait > 0 {
+	if wait := s.pause(command); wait > 0 && s.actions[command] == usual {
 		c.until = time.Now().Add(wait)
 		c.next = func() {
 			s.answerNow(c, command, reply, then)

@@ -20,7 +20,7 @@ type target struct {
 
 // lookup finds the address of a server, "host", "host:port", "[address]:port" or
 // "unix:path".
-func lookup(network, text string) (target, error) {
+func lookup(family, text string) (target, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		return target{&unix.SockaddrUnix{Name: path}, unix.AF_UNIX}, nil
 	}
@@ -30,18 +30,18 @@ func lookup(network, text string) (target, error) {
 		host, port = strings.Trim(text, "[]"), "smtp"
 	}
 	if host == "" {
-		host = "localhost"
+		return target{}, fmt.Errorf("%s: missing host information", text)
 	}
-	n, err := net.LookupPort(network, port)
+	n, err := net.LookupPort(family, port)
 	if err != nil {
-		return target{}, err
+		return target{}, fmt.Errorf("%s: Servname not supported for ai_socktype", text)
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(context.Background(), strings.Replace(network, "tcp", "ip", 1), host)
+	addrs, err := net.DefaultResolver.LookupNetIP(context.Background(), strings.Replace(family, "tcp", "ip", 1), host)
 	if err != nil {
-		return target{}, err
+		return target{}, fmt.Errorf("%s: %s", text, poll.Trouble(err))
 	}
-	to, family := poll.Sockaddr(netip.AddrPortFrom(addrs[0], uint16(n)))
-	return target{to, family}, nil
+	to, kind := poll.Sockaddr(netip.AddrPortFrom(addrs[0], uint16(n)))
+	return target{to, kind}, nil
 }
 
 // connect begins a connection.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,6 +17,8 @@ type content struct {
 	subject string // what comes behind the message ID
 }
 
+// lineLength is the length of a line of filler text with its end. The last line
+// has what is left, and its end is not counted.
 const lineLength = 80
 
 // makeContent reads the message, or makes one up.
@@ -28,9 +31,14 @@ func makeContent(o settings) (content, error) {
 		return content{body: asLines(text)}, nil
 	}
 	var body bytes.Buffer
-	for left := o.length; left > 0; left -= lineLength {
-		body.WriteString(strings.Repeat("X", max(min(left, lineLength)-2, 0)))
-		body.WriteString("\r\n")
+	left := o.length
+	for n := 1; left > lineLength; n++ {
+		number := strconv.Itoa(n % 10)
+		body.WriteString(number + strings.Repeat("X", lineLength-len("\r\n")-len(number)) + "\r\n")
+		left -= lineLength
+	}
+	if left > 0 {
+		body.WriteString(strings.Repeat("X", left) + "\r\n")
 	}
 	c := content{body: append(body.Bytes(), ".\r\n"...)}
 	if !o.old {

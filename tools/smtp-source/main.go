@@ -78,7 +78,7 @@ type settings struct {
 	pause      time.Duration
 }
 
-const usage = "usage: smtp-source [options] host[:port] or unix:pathname"
+const usage = "usage: smtp-source -cdLNov -s sess -l msglen -m msgs -C count -M myhostname -f from -t to -r rcptcount -R delay -w delay host[:port]"
 
 func main() {
 	msg.Open(msg.Options{Program: "smtp-source", Stderr: true, Facility: "mail"})
@@ -101,7 +101,10 @@ func main() {
 		msg.Fatal("%v", err)
 	}
 	if o.counter {
-		fmt.Println(s.done)
+		if s.printed != s.done {
+			s.show()
+		}
+		fmt.Println()
 	}
 }
 
@@ -143,7 +146,7 @@ func (o *settings) set(letter byte, value string) {
 	case 'c':
 		o.counter = true
 	case 'C':
-		o.attempts = number(letter, value, 1)
+		o.attempts = number(letter, value)
 	case 'd':
 		o.stay = true
 	case 'f':
@@ -151,11 +154,11 @@ func (o *settings) set(letter byte, value string) {
 	case 'F':
 		o.file = value
 	case 'l':
-		o.length = number(letter, value, 1)
+		o.length = number(letter, value)
 	case 'L':
 		o.lmtp = true
 	case 'm':
-		o.count = number(letter, value, 1)
+		o.count = number(letter, value)
 	case 'M':
 		o.name = value
 	case 'N':
@@ -163,21 +166,21 @@ func (o *settings) set(letter byte, value string) {
 	case 'o':
 		o.old = true
 	case 'r':
-		o.recipients = number(letter, value, 1)
+		o.recipients = number(letter, value)
 	case 'R':
-		o.random = time.Duration(number(letter, value, 0)) * time.Second
+		o.random = time.Duration(number(letter, value)) * time.Second
 	case 's':
-		o.sessions = number(letter, value, 1)
+		o.sessions = number(letter, value)
 	case 'S':
 		o.subject = value
 	case 't':
 		o.to = trimBrackets(value)
 	case 'T':
-		o.window = number(letter, value, 1)
+		o.window = number(letter, value)
 	case 'v':
 		o.verbose = true
 	case 'w':
-		o.pause = time.Duration(number(letter, value, 0)) * time.Second
+		o.pause = time.Duration(number(letter, value)) * time.Second
 	}
 }
 
@@ -188,10 +191,15 @@ func trimBrackets(address string) string {
 	return address
 }
 
-func number(letter byte, text string, least int) int {
+// meaning is what the numbers of options are.
+var meaning = map[byte]string{'C': "connection count", 'l': "message length", 'm': "message count", 'r': "recipient count",
+	'R': "random delay", 's': "session count", 'T': "TCP window size", 'w': "fixed delay"}
+
+// number reads a number above 0.
+func number(letter byte, text string) int {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least {
-		msg.Fatal("option -%c: want a number that is at least %d, not %q", letter, least, text)
+	if err != nil || n < 1 {
+		msg.Fatal("bad %s: %s", meaning[letter], text)
 	}
 	return n
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -26,7 +28,8 @@ type source struct {
 	done     int
 	serial   int // of recipients
 	failed   error
-	shown    time.Time // the counter
+	shown    time.Time // when the counter was printed
+	printed  int       // the counter then
 }
 
 // A step is what a session waits for.
@@ -40,10 +43,13 @@ const (
 	rcpt
 	data
 	dot
+	reset
 	quit
 )
 
-var stepNames = [...]string{"connect", "startup", "HELO", "MAIL FROM", "RCPT TO", "DATA", "end of data", "QUIT"}
+// stepNames are what a session does, for messages about lost connections.
+var stepNames = [...]string{"connecting", "reading server greeting", "sending HELO", "sending sender", "sending recipient",
+	"sending DATA command", "sending message", "sending RSET", "sending QUIT"}
 
 // A session is one connection.
 type session struct {
@@ -183,12 +189,20 @@ func (s *source) flush(c *session) {
 }
 
 func (s *source) broken(c *session, err error) {
-	if c.step != quit && !s.goOn {
-		s.failed = fmt.Errorf("%s: %w", stepNames[c.step], err)
+	if c.step != quit && c.step != reset {
+		s.failed = fmt.Errorf("%s while %s", lost(err), stepNames[c.step])
 		return
 	}
 	s.close(c)
 	s.again(c)
+}
+
+// lost says how a connection ended.
+func lost(err error) string {
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		return "lost connection"
+	}
+	return err.Error()
 }
 
 // read takes the answers that have come.
@@ -257,6 +271,10 @@ func (s *source) answer(c *session, class byte, text string) {
 	case helo:
 		s.message(c)
 	case mail:
+		if !good {
+			s.takeBack(c)
+			return
+		}
 		c.rcpts = 0
 		s.recipient(c)
 	case rcpt:
@@ -267,11 +285,15 @@ func (s *source) answer(c *session, class byte, text string) {
 			s.recipient(c)
 			return
 		}
+		if c.answers == 0 { // nobody is left
+			s.takeBack(c)
+			return
+		}
 		c.step = data
 		s.send(c, []byte("DATA\r\n"))
 	case data:
 		if class != '3' {
-			s.finished(c)
+			s.takeBack(c)
 			return
 		}
 		c.step = dot
@@ -280,6 +302,9 @@ func (s *source) answer(c *session, class byte, text string) {
 		if c.answers--; s.lmtp && c.answers > 0 {
 			return
 		}
+		s.delivered()
+		s.finished(c)
+	case reset:
 		s.finished(c)
 	case quit:
 		s.close(c)
@@ -303,7 +328,7 @@ func (s *source) rejected(step step) string {
 	case dot:
 		return "end of data rejected"
 	}
-	return stepNames[step] + " rejected"
+	return "QUIT rejected"
 }
 
 func (s *source) hello() string {
@@ -332,13 +357,28 @@ func (s *source) recipient(c *session) {
 	}
 }
 
-// finished ends a message, and begins the next one or says good-bye.
-func (s *source) finished(c *session) {
+// takeBack ends a message that the server does not want.
+func (s *source) takeBack(c *session) {
+	c.step = reset
+	s.send(c, []byte("RSET\r\n"))
+}
+
+// delivered counts a message.
+func (s *source) delivered() {
 	s.done++
 	if now := time.Now(); s.counter && now.Sub(s.shown) > 100*time.Millisecond {
 		s.shown = now
-		fmt.Fprintf(os.Stdout, "%d\r", s.done)
+		s.show()
 	}
+}
+
+func (s *source) show() {
+	fmt.Fprintf(os.Stdout, "%d\r", s.done)
+	s.printed = s.done
+}
+
+// finished begins the next message or says good-bye.
+func (s *source) finished(c *session) {
 	if !s.stay || s.started >= s.count {
 		c.step = quit
 		s.send(c, []byte("QUIT\r\n"))

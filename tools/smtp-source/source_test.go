@@ -40,7 +40,7 @@ func TestSend(t *testing.T) {
 		!strings.Contains(m.Data, "Subject: words\r\n") || !strings.Contains(m.Data, "Message-Id: <") {
 		t.Errorf("got %+v", m)
 	}
-	if _, body, _ := strings.Cut(m.Data, "\r\n\r\n"); len(body) != 1000 {
+	if _, body, _ := strings.Cut(m.Data, "\r\n\r\n"); len(body) != 1002 { // the end of the last line is not counted
 		t.Errorf("body of %d bytes", len(body))
 	}
 }

@@ -194,7 +194,7 @@ func Kinds(list string) ([]Kind, error) {
 		case "dotlock":
 			kinds = append(kinds, Dotlock)
 		default:
-			return nil, fmt.Errorf("unknown lock type %q: use flock, fcntl or dotlock", name)
+			return nil, fmt.Errorf("unknown mailbox_delivery_lock value %q in %q", name, list)
 		}
 	}
 	return kinds, nil

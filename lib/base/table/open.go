@@ -41,15 +41,22 @@ func Types() []string {
 func Split(spec string) (kind, name string, err error) {
 	kind, name, ok := strings.Cut(spec, ":")
 	if !ok || kind == "" {
-		return "", "", fmt.Errorf(`open dictionary: expecting "type:name" form instead of %q`, spec)
+		return "", "", noName(spec)
 	}
 	return kind, name, nil
+}
+
+func noName(spec string) error {
+	return fmt.Errorf(`open dictionary: expecting "type:name" form instead of %q`, spec)
 }
 
 // Open opens the table spec, "type:name". Opening a table a second time with the
 // same flags gives the same one, unless its file has changed.
 func Open(spec string, flags Flags) (Table, error) {
 	kind, name, err := Split(spec)
+	if err == nil && name == "" {
+		err = noName(spec)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func TestComposed(t *testing.T) {
 
 func TestSystem(t *testing.T) {
 	t.Setenv("TABLE_TEST", "yes")
-	wants(t, open(t, "environ:", 0), map[string]string{"TABLE_TEST": "yes", "TABLE_NONE": ""})
+	wants(t, open(t, "environ:here", 0), map[string]string{"TABLE_TEST": "yes", "TABLE_NONE": ""})
 	wants(t, open(t, "unix:passwd.byname", 0), map[string]string{"root": "root:x:0:0:root:/root:/bin/bash", "no-such-user": "", "a:b": "", "": ""})
 	wants(t, open(t, "unix:group.byname", 0), map[string]string{"root": "root:x:0:", "no-such-group": ""})
 	if _, err := table.Open("unix:other", 0); err == nil {

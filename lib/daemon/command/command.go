@@ -129,7 +129,7 @@ func checkDirectory(dir string) {
 // Enter makes the queue directory the current directory.
 func Enter(p *site.Params) {
 	if err := os.Chdir(p.QueueDirectory); err != nil {
-		msg.Fatal("parameter queue_directory: %v", err)
+		msg.Fatal("%v", err)
 	}
 }
 

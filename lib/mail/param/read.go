@@ -109,9 +109,9 @@ func splitSetting(line string) (name, value string, err error) {
 	name = text.Trim(name)
 	switch {
 	case !found || strings.ContainsAny(name, " \t\r\n\v\f"):
-		return "", "", fmt.Errorf("missing '=' after attribute name: %s; write name = value", shorten(line))
+		return "", "", fmt.Errorf("missing '=' after attribute name: %s", shorten(line))
 	case name == "":
-		return "", "", fmt.Errorf("missing attribute name: %s; write name = value", shorten(line))
+		return "", "", fmt.Errorf("missing attribute name: %s", shorten(line))
 	}
 	return name, text.Trim(value), nil
 }

@@ -112,10 +112,10 @@ func (p *Params) Owner() (uid, gid int, err error) {
 		return 0, 0, fmt.Errorf("parameter mail_owner: user %s: %w", p.MailOwner, err)
 	}
 	if !found {
-		return 0, 0, fmt.Errorf("parameter mail_owner: there is no user %s; create the account, or run install.sh", p.MailOwner)
+		return 0, 0, fmt.Errorf("parameter mail_owner: unknown user name value: %s", p.MailOwner)
 	}
 	if a.UID == 0 {
-		return 0, 0, fmt.Errorf("parameter mail_owner: user %s has all privileges; create an account of its own", p.MailOwner)
+		return 0, 0, fmt.Errorf("parameter mail_owner: user %s has privileged user ID", p.MailOwner)
 	}
 	return a.UID, a.GID, nil
 }

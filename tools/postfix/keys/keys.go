@@ -109,19 +109,60 @@ func SelfSigned(key crypto.Signer, hosts []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := keyID(key)
+	extensions, err := extensions(key, hosts)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	t := &x509.Certificate{SerialNumber: serial.Add(serial, big.NewInt(1)), Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
-		NotBefore: now, NotAfter: now.AddDate(0, 0, days), BasicConstraintsValid: true, SubjectKeyId: id,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	t := &x509.Certificate{SerialNumber: serial.Add(serial, big.NewInt(1)), Subject: pkix.Name{CommonName: hosts[0]},
+		NotBefore: now, NotAfter: now.AddDate(0, 0, days), ExtraExtensions: extensions, SignatureAlgorithm: algorithm(key)}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err
 }
 
+// extensions are those of certificates and requests, in the order of openssl(1).
+func extensions(key crypto.Signer, hosts []string) ([]pkix.Extension, error) {
+	id, err := keyID(key)
+	if err != nil {
+		return nil, err
+	}
+	var names []asn1.RawValue
+	for _, host := range hosts {
+		names = append(names, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: dnsName, Bytes: []byte(host)})
+	}
+	var list []pkix.Extension
+	for _, e := range []struct {
+		id    asn1.ObjectIdentifier
+		value any
+	}{
+		{oidConstraints, struct{}{}}, // no authority
+		{oidKeyID, id},
+		{oidUsage, []asn1.ObjectIdentifier{oidServer, oidClientUsage}},
+		{oidNames, names},
+	} {
+		value, err := asn1.Marshal(e.value)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, pkix.Extension{Id: e.id, Value: value})
+	}
+	return list, nil
+}
+
+// dnsName is the tag of DNS names among names. RFC 5280, section 4.2.1.6.
+const dnsName = 2
+
+// algorithm is SHA256, which everybody knows, with keys of all sizes.
+func algorithm(key crypto.Signer) x509.SignatureAlgorithm {
+	if _, ok := key.(*ecdsa.PrivateKey); ok {
+		return x509.ECDSAWithSHA256
+	}
+	return x509.SHA256WithRSA
+}
+
 var (
+	oidConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidNames       = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidKeyID       = asn1.ObjectIdentifier{2, 5, 29, 14}
 	oidUsage       = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidServer      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 1}
@@ -131,19 +172,11 @@ var (
 // Request makes a request for a certificate for hosts, in PEM form. It has no
 // subject: the names stand beside each other.
 func Request(key crypto.Signer, hosts []string) ([]byte, error) {
-	id, err := keyID(key)
+	extensions, err := extensions(key, hosts)
 	if err != nil {
 		return nil, err
 	}
-	idValue, err := asn1.Marshal(id)
-	if err != nil {
-		return nil, err
-	}
-	usage, err := asn1.Marshal([]asn1.ObjectIdentifier{oidServer, oidClientUsage})
-	if err != nil {
-		return nil, err
-	}
-	t := &x509.CertificateRequest{DNSNames: hosts, ExtraExtensions: []pkix.Extension{{Id: oidKeyID, Value: idValue}, {Id: oidUsage, Value: usage}}}
+	t := &x509.CertificateRequest{ExtraExtensions: extensions[1:], SignatureAlgorithm: algorithm(key)}
 	der, err := x509.CreateCertificateRequest(rand.Reader, t, key)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), err
 }

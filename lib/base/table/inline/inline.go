@@ -5,7 +5,9 @@ package inline
 import (
 	"iter"
 	"slices"
+	"strings"
 
+	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 	"postrider/lib/base/text"
 )
@@ -20,16 +22,20 @@ type entries struct {
 func open(name string, flags table.Flags) (table.Table, error) {
 	inside, ok := text.Unbrace(name)
 	if !ok {
-		return nil, table.Mistake(`bad inline syntax: "inline:%s", expecting "inline:{name=value...}"`, name)
+		return nil, table.Mistake(`bad syntax: "inline:%s"; need "inline:{name=value...}"`, name)
 	}
 	e := &entries{values: make(map[string]string)}
+	form := "name=value..."
+	if flags&table.SourceIsFile != 0 {
+		form = "name=filename..."
+	}
 	for _, item := range text.SplitBraces(inside) {
 		if err := e.add(item, flags); err != nil {
-			return nil, table.Mistake(`%w in "inline:%s"`, err, name)
+			return nil, table.Mistake(`%w: "inline:%s"; need "inline:{%s}"`, err, name, form)
 		}
 	}
 	if len(e.keys) == 0 {
-		return nil, table.Mistake(`empty list: "inline:%s", expecting "inline:{name=value...}"`, name)
+		return nil, table.Mistake(`empty list: "inline:%s"; need "inline:{%s}"`, name, form)
 	}
 	return e, nil
 }
@@ -43,8 +49,11 @@ func (e *entries) add(item string, flags table.Flags) error {
 		item = inside
 	}
 	key, value, ok := text.NameValue(item)
-	if !ok {
-		return table.Mistake("missing '=' or name in %q", item)
+	switch {
+	case !ok && !strings.Contains(item, "="):
+		return table.Mistake("missing '=' after attribute name")
+	case !ok:
+		return table.Mistake("missing attribute name")
 	}
 	if flags&table.FoldKey != 0 {
 		key = text.Fold(key)
@@ -52,7 +61,7 @@ func (e *entries) add(item string, flags table.Flags) error {
 	if flags&table.SourceIsFile != 0 {
 		data, err := table.Files(value)
 		if err != nil {
-			return err
+			return table.Mistake("%s", msg.Text("%v", err))
 		}
 		value = data
 	}
