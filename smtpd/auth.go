@@ -68,7 +68,7 @@ func (s *session) startSASL() {
 	v := &s.service.sasl
 	s.sasl = access.SASL{Active: v.server != nil}
 	s.mechanisms = nil
-	if v.server == nil || s.alone || conf.TLS.AuthOnly && s.secret == nil {
+	if v.server == nil || s.alone || s.secret == nil && (conf.TLS.AuthOnly || s.tls.enforced) {
 		return
 	}
 	options := v.plain
@@ -235,15 +235,14 @@ func withoutSecrets(said string) string {
 	return said
 }
 
-// mailAuth takes who has sent a message, as another server has found out. It is
-// only noted, for those who look at the log. Source: RFC 4954, section 5.
+// mailAuth takes who has sent a message, as another server has found out. Nobody
+// believes it; it is noted for those who look at the log. RFC 4954, section 5.
 func (s *session) mailAuth(m *transaction, value string) reply {
 	if m.auth {
 		return refuse("protocol", "503 5.5.4 Error: multiple AUTH= options")
 	}
-	m.auth = true
-	if value != "<>" && s.sasl.User != "" {
-		s.sasl.Sender = value
+	if value != "<>" {
+		m.auth, s.sasl.Sender = true, value
 	}
 	return ok("")
 }

@@ -23,7 +23,7 @@ type transaction struct {
 	envID    string
 	ret      dsn.Return
 	utf8     bool   // the client asked for SMTPUTF8
-	auth     bool   // and told who has sent it, with AUTH
+	auth     bool   // the client has told who has sent it
 	verp     string // delimiters
 	instance string
 
@@ -172,7 +172,9 @@ func (s *session) mailParameter(m *transaction, p string) reply {
 			return ok("")
 		}
 	case "AUTH":
-		return s.mailAuth(m, value)
+		if hasValue {
+			return s.mailAuth(m, value)
+		}
 	case "RET", "ENVID":
 		return s.mailDSN(m, keyword, value)
 	case "XVERP":

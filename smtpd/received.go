@@ -52,21 +52,28 @@ func (s *session) protocolName() string {
 	if s.secret != nil && name != "SMTP" {
 		name += "S"
 	}
-	if s.sasl.User != "" && s.sasl.Method != "XCLIENT" {
+	if s.sasl.User != "" && s.sasl.Active {
 		name += "A"
 	}
 	return name
 }
 
-// comment makes text fit for a comment in a header.
+// comment makes text fit for a comment in a header, with as many closing parentheses
+// as opening ones.
 func comment(s string) string {
 	b := []byte(s)
+	open := 0
 	for i, c := range b {
-		if c < ' ' || c == 0x7f || c == '(' || c == ')' || c == '\\' {
+		switch {
+		case c == '(':
+			open++
+		case c == ')' && open > 0:
+			open--
+		case c < ' ' || c >= 0x7f || c == ')' || c == '\\':
 			b[i] = '?'
 		}
 	}
-	return string(b)
+	return string(b) + strings.Repeat(")", open)
 }
 
 // dateHeader is the form of RFC 5322 with the name of the zone; the day is

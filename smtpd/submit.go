@@ -85,7 +85,7 @@ func (s *session) queueID() string {
 	if s.sasl.User != "" {
 		line += ", sasl_username=" + s.sasl.User
 	}
-	if s.sasl.Sender != "" {
+	if m.auth {
 		line += ", sasl_sender=" + s.sasl.Sender
 	}
 	if f := s.forward; f != nil && f.ident != "" {

@@ -31,7 +31,7 @@ func permitInetInterfaces(w *walk, _ string) answer {
 }
 
 func permitSASLAuthenticated(w *walk, _ string) answer {
-	if !w.SASL.Active || w.SASL.User == "" {
+	if !w.SASL.Active || w.SASL.User == "" || strings.EqualFold(w.SASL.Method, "ANONYMOUS") {
 		return dunno
 	}
 	return w.permitted("permit_sasl_authenticated", classClient, w.Client.NameAddr())
@@ -164,12 +164,17 @@ func (w *walk) owners() (names []string, listed bool, got answer) {
 	return text.Split(value), found, dunno
 }
 
+// isOneOf reports whether the client's login is in a list.
+func (w *walk) isOneOf(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, w.SASL.User) })
+}
+
 func rejectAuthenticatedSenderLoginMismatch(w *walk, _ string) answer {
 	if w.withoutLogins("reject_authenticated_sender_login_mismatch") || w.SASL.User == "" {
 		return dunno
 	}
 	names, _, got := w.owners()
-	if got != dunno || w.Sender == nil || *w.Sender == "" || slices.Contains(names, w.SASL.User) {
+	if got != dunno || w.Sender == nil || *w.Sender == "" || w.isOneOf(names) {
 		return got
 	}
 	return w.reject(Policy, 553, "5.7.1", "<%s>: Sender address rejected: not owned by user %s", *w.Sender, w.SASL.User)
@@ -196,7 +201,7 @@ func rejectKnownSenderLoginMismatch(w *walk, _ string) answer {
 		return got
 	case w.SASL.User == "":
 		return w.reject(Policy, 553, "5.7.1", "<%s>: Sender address rejected: not logged in", *w.Sender)
-	case slices.Contains(names, w.SASL.User):
+	case w.isOneOf(names):
 		return dunno
 	}
 	return w.reject(Policy, 553, "5.7.1", "<%s>: Sender address rejected: not owned by user %s", *w.Sender, w.SASL.User)

@@ -41,7 +41,7 @@ func TestTLS(t *testing.T) {
 // ofLibrary are log lines in which the TLS libraries speak, or in which we say
 // more: docs/differences.md.
 var ofLibrary = regexp.MustCompile(`TLS library problem|SSL_accept[: ]|SSL3 alert|Issuing session ticket|TLS cipher list|disabling TLS support|` +
-	`error opening chain file|are thrown away|Digest algorithm|support for parameter "smtpd_|map lookup problem|File name too long|depth=0 verify|error loading private keys`)
+	`error opening chain file|are thrown away|Digest algorithm|support for parameter "smtpd_|request longer than|map lookup problem|File name too long|depth=0 verify|error loading private keys`)
 
 // receivedHeaders are those of all messages in the queue.
 func receivedHeaders() string {
@@ -91,7 +91,7 @@ func (p *policy) serve(conn net.Conn) {
 		if line == "" {
 			conn.Write([]byte("action=DUNNO\n\n"))
 		}
-		if strings.HasPrefix(line, "ccert_") || strings.HasPrefix(line, "encryption_") {
+		if strings.HasPrefix(line, "ccert_") || strings.HasPrefix(line, "encryption_") || strings.HasPrefix(line, "sasl_") {
 			p.mu.Lock()
 			p.told += line + "\n"
 			p.mu.Unlock()
@@ -161,10 +161,12 @@ func (k keys) expand(text string) string {
 
 // bundles are settings that many dialogues have.
 var bundles = map[string]map[string]string{
-	"rsa": {"smtpd_tls_cert_file": keyDir + "rsa.pem", "smtpd_tls_loglevel": "1"},
-	"may": {"smtpd_tls_security_level": "may"},
-	"enc": {"smtpd_tls_security_level": "encrypt"},
-	"ask": {"smtpd_tls_ask_ccert": "yes", "smtpd_tls_CAfile": keyDir + "ca.pem", "smtpd_tls_received_header": "yes"},
+	"rsa":   {"smtpd_tls_cert_file": keyDir + "rsa.pem", "smtpd_tls_loglevel": "1"},
+	"may":   {"smtpd_tls_security_level": "may"},
+	"enc":   {"smtpd_tls_security_level": "encrypt"},
+	"sasl":  {"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth", "smtpd_relay_restrictions": "permit_sasl_authenticated, reject_unauth_destination"},
+	"cyrus": {"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "cyrus", "smtpd_relay_restrictions": "permit_sasl_authenticated, reject_unauth_destination"},
+	"ask":   {"smtpd_tls_ask_ccert": "yes", "smtpd_tls_CAfile": keyDir + "ca.pem", "smtpd_tls_received_header": "yes"},
 }
 
 // dialogue reads one: a name, settings, then what the client does. Words in
@@ -188,6 +190,10 @@ func (k keys) dialogue(block string) dialogue {
 		}
 	}
 	for line := range strings.SplitSeq(strings.TrimRight(body, "\n"), "\n") {
+		if words, ok := strings.CutPrefix(line, "<auth "); ok {
+			d.steps = append(d.steps, step{login: strings.Fields(strings.TrimSuffix(words, ">"))})
+			continue
+		}
 		if words, ok := strings.CutPrefix(line, "<"); ok {
 			d.steps = append(d.steps, step{secret: k.config(strings.TrimSuffix(words, ">"))})
 			continue

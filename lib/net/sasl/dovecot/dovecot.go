@@ -144,11 +144,15 @@ func (s *Server) Begin(who sasl.Session, mechanism string, initial *string) (sas
 		s.last = (s.last + 1) & 0x7fffffff
 		x.number = strconv.FormatUint(uint64(s.last), 10)
 		s.conn.WriteString("AUTH\t" + x.number + "\t" + escape(mechanism) + describe(who))
-		if initial != nil {
-			s.conn.WriteString("\tresp=" + strings.TrimPrefix(*initial, "="))
+		empty := initial != nil && *initial == "="
+		if initial != nil && !empty {
+			s.conn.WriteString("\tresp=" + *initial)
 		}
 		s.conn.WriteString("\n")
-		if r = x.answer(); s.conn != nil {
+		if r = x.answer(); empty && r.Status == sasl.More && r.Text == "" {
+			r = x.Next("") // an empty answer cannot be told apart from none before
+		}
+		if s.conn != nil {
 			return x, r
 		}
 	}
