@@ -24,6 +24,7 @@ type saslService struct {
 	secure     sasl.Options // inside of TLS
 	filter     *match.List
 	exceptions *match.List
+	unknown    string // what to say about a mechanism that is none of them
 }
 
 // openSASL reads the settings. Dovecot is asked later: it may start after us.
@@ -34,12 +35,13 @@ func (sv *service) openSASL() (err error) {
 	}
 	switch p.Type {
 	case "dovecot":
-		v.server = dovecot.New(p.Path)
+		v.server, v.unknown = dovecot.New(p.Path), "Invalid authentication mechanism"
 	case "cyrus":
 		dirs := []string{conf.ConfigDirectory + "/sasl", "/etc/sasl2", "/usr/lib/sasl2"}
 		if p.CyrusConfigPath != "" {
 			dirs = strings.Split(p.CyrusConfigPath, ":")
 		}
+		v.unknown = "no mechanism available"
 		if v.server, err = saslauthd.New(dirs, p.Path); err != nil {
 			return fmt.Errorf("SASL per-process initialization failed: %w", err)
 		}
@@ -131,7 +133,7 @@ func (s *session) authCommand(args string) reply {
 // authenticate carries the dialogue between the client and who knows its password.
 func (s *session) authenticate(mechanism string, initial *string) reply {
 	var x sasl.Exchange
-	r := sasl.Result{Text: "Invalid authentication mechanism"}
+	r := sasl.Result{Text: s.service.sasl.unknown}
 	for _, name := range s.mechanisms {
 		if strings.EqualFold(name, mechanism) {
 			x, r = s.service.sasl.server.Begin(s.saslSession(), name, initial)

@@ -40,8 +40,8 @@ type Server struct {
 }
 
 var known = []sasl.Mechanism{
-	{Name: "LOGIN", Properties: sasl.Plaintext | sasl.Active | sasl.Dictionary},
 	{Name: "PLAIN", Properties: sasl.Plaintext | sasl.Active | sasl.Dictionary},
+	{Name: "LOGIN", Properties: sasl.Plaintext | sasl.Active | sasl.Dictionary},
 }
 
 // New reads the configuration of a program, such as smtpd, from the first directory
@@ -140,7 +140,7 @@ func plain(x *exchange, said string) sasl.Result {
 		return malformed
 	}
 	if fields[0] != "" && fields[0] != fields[1] {
-		return sasl.Result{Text: "authorization failure", User: &fields[1]}
+		return sasl.Result{Text: "authentication failure", User: &fields[0]} // to act for others is not possible
 	}
 	return x.verify(fields[1], fields[2])
 }
