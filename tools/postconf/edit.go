@@ -143,11 +143,11 @@ func editFile(path string, change func(old string) (string, error)) error {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s for reading: %w", path, errors.Unwrap(err))
 	}
 	old, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s for reading: %w", path, errors.Unwrap(err))
 	}
 	changed, err := change(string(old))
 	if err != nil || changed == string(old) {

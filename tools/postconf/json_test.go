@@ -129,6 +129,8 @@ func TestRivals(t *testing.T) {
 		"-den": "specify one of -d -e -n", "-fX": "specify one of -f -X", "-d -o a=b": "specify one of -d -o", "-x a=b": "specify one of -e -x",
 		"-pa": "specify one of -a -p", "-Fe#": "specify one of -e -#", "-PPX": "specify one of -X -PP", "-PPn": "with option -P, do not specify -n",
 		"-MC nonsense": `unknown -C option value "nonsense" in "nonsense"`, "-n a=b": "specify one of -e -n",
+		"-X a b=": "-X or -# requires parameter names without value", "-MX a/inet b=": "-X or -# requires names without value",
+		"-T a -T b": "At most one -T <mode> option may be specified", "-o x": "invalid parameter override: x: missing '=' after attribute name",
 	} {
 		got, _, err := postconfIn(dir, strings.Fields(args)...)
 		if err == nil || err.Error() != want || got != "" {

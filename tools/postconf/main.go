@@ -98,6 +98,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"postrider/lib/base/msg"
 )
@@ -142,7 +144,14 @@ func (p *postconf) run(args []string) error {
 	case p.modes['a'], p.modes['A'], p.modes['l'], p.modes['m'], p.modes['T'], p.modes['b'], p.modes['t']:
 		return p.list()
 	case p.modes['e'], p.modes['X'], p.modes['#']:
-		if p.modes['M'] || p.modes['F'] || p.modes['P'] {
+		services := p.given("MFP") != nil
+		if !p.modes['e'] && slices.ContainsFunc(p.args, func(arg string) bool { return strings.Contains(arg, "=") }) {
+			if services {
+				return errors.New("-X or -# requires names without value")
+			}
+			return errors.New("-X or -# requires parameter names without value")
+		}
+		if services {
 			return p.editServices()
 		}
 		return p.editParameters()

@@ -81,6 +81,10 @@ func (p *postconf) targets() ([]target, error) {
 
 // printServices prints what master.cf says.
 func (p *postconf) printServices() error {
+	classes, err := p.wantedClasses()
+	if err != nil {
+		return err
+	}
 	path := filepath.Join(p.dir, "master.cf")
 	master, err := mastercf.ReadFile(path)
 	if err != nil {
@@ -96,10 +100,6 @@ func (p *postconf) printServices() error {
 	k := p.known(s)
 	p.warnUndefined(s, k)
 	targets, err := p.targets()
-	if err != nil {
-		return err
-	}
-	classes, err := p.wantedClasses()
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,9 @@ func (p *postconf) options(args []string) error {
 				}
 				value, args = args[0], args[1:]
 			}
+			if letter == 'T' && p.tls != "" {
+				return errors.New("At most one -T <mode> option may be specified")
+			}
 			p.setOption(letter, value)
 			break
 		}
@@ -102,12 +105,8 @@ func (p *postconf) check() error {
 	if p.given(rivals[0]) == nil {
 		p.modes['p'] = true
 	}
-	if p.given("pMFP") != nil {
-		for _, arg := range p.args {
-			if strings.Contains(arg, "=") {
-				p.modes['e'] = true // or something that -X and -# refuse
-			}
-		}
+	if p.given("pMFP") != nil && len(p.args) > 0 && strings.Contains(p.args[0], "=") {
+		p.modes['e'] = true // or something that -X and -# refuse
 	}
 	for _, letters := range rivals {
 		if given := p.given(letters); len(given) > 1 {

@@ -14,16 +14,16 @@ func (p *postconf) settings() (*param.Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, warning := range s.Warnings() {
+		p.warn("%s", warning)
+	}
 	for _, text := range p.overrides {
-		if err := s.OverrideText(text); err != nil {
-			return nil, fmt.Errorf("option -o: %w", err)
+		if err := override(s, text); err != nil {
+			return nil, err
 		}
 	}
 	if _, set := s.Get("config_directory"); !set && p.dir != param.DefaultDir {
 		s.Override("config_directory", p.dir)
-	}
-	for _, warning := range s.Warnings() {
-		p.warn("%s", warning)
 	}
 	if !p.modes['q'] {
 		for _, warning := range s.OldNames() {
@@ -31,6 +31,20 @@ func (p *postconf) settings() (*param.Settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// override makes a setting of option -o.
+func override(s *param.Settings, text string) error {
+	reason := ""
+	switch name, _, found := strings.Cut(text, "="); {
+	case !found:
+		reason = "missing '=' after attribute name"
+	case strings.TrimSpace(name) == "":
+		reason = "missing attribute name"
+	default:
+		return s.OverrideText(text)
+	}
+	return fmt.Errorf("invalid parameter override: %s: %s", text, reason)
 }
 
 // printParameters prints main.cf parameters.

@@ -68,9 +68,10 @@ func (i *instance) command(name string, args ...string) int {
 	return 1
 }
 
-// postconf changes or asks for parameters of the instance.
+// postconf changes or asks for parameters of the instance. It says itself what
+// is wrong.
 func (i *instance) postconf(args ...string) {
 	if i.command(filepath.Join(i.CommandDirectory, "postconf"), append([]string{"-c", i.dir}, args...)...) != 0 {
-		msg.Fatal("the parameters of %s could not be changed", i.title())
+		os.Exit(1)
 	}
 }
