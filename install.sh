@@ -131,18 +131,26 @@ find_go() {
 }
 
 build() {
-	local path type rest dir dirs=()
+	local path type rest dir dirs=() modules=()
 	while read -r path type rest; do
 		if [ "$type" = p ]; then
 			dir=$(folder "${path##*/}")
-			[ -z "$dir" ] || dirs+=("$dir")
+			if [ -n "$dir" ] && [ -e "$dir/go.mod" ]; then
+				modules+=("$dir")
+			elif [ -n "$dir" ]; then
+				dirs+=("$dir")
+			fi
 		fi
 	done < <(sed 's|^[$]sendmail_path|x/sendmail|; /^#/d; /^$/d' conf/files)
-	say "building ${#dirs[@]} programs"
+	say "building $((${#dirs[@]} + ${#modules[@]})) programs"
 	# A daemon that wakes after a pause would first get a signal from its own
 	# scheduler, which takes as long as a small message: asyncpreemptoff.
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X runtime.godebugDefault=asyncpreemptoff=1' -o "$BUILD/" "${dirs[@]}" ||
 		die "the programs could not be built"
+	for dir in "${modules[@]}"; do
+		CGO_ENABLED=0 go build -C "$dir" -trimpath -buildvcs=false -ldflags '-s -w' -o "$BUILD/" . ||
+			die "the program ${dir##*/} could not be built"
+	done
 }
 
 # INSTALLING

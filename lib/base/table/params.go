@@ -22,3 +22,23 @@ func Use(p Params) { params = p }
 
 // Settings returns the parameters of tables.
 func Settings() Params { return params }
+
+// An Environment is what tables must know of the mail system around them.
+type Environment struct {
+	// Programs is the directory of the programs that do the work of some
+	// types, and Owner the account that they run as when this process is
+	// root and serves others; empty: the account of this process.
+	Programs, Owner string
+	// Parameters returns the values in main.cf of all parameters whose names
+	// begin with a prefix, by the rest of their names.
+	Parameters func(prefix string) map[string]string
+}
+
+var environment = Environment{Programs: "/usr/libexec/postfix"}
+
+// Surround sets the environment of all tables. A program calls it before it
+// opens any.
+func Surround(e Environment) { environment = e }
+
+// Surroundings returns the environment.
+func Surroundings() Environment { return environment }

@@ -92,6 +92,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // ends.
 func Mistake(format string, args ...any) error { return mistake{fmt.Errorf(format, args...)} }
 
+// IsMistake says whether an error is marked so.
+func IsMistake(err error) bool {
+	var m mistake
+	return errors.As(err, &m)
+}
+
 type mistake struct{ error }
 
 func (m mistake) Unwrap() error { return m.error }

@@ -229,7 +229,7 @@ func TestDebug(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	for kind, want := range map[string]string{
 		"regex": "did you mean regexp?", "regxep": "did you mean regexp?", "Hash": "did you mean hash?", "lmbd": "did you mean lmdb?",
-		"pcree": "did you mean pcre?", "socketmao": "did you mean socketmap?", "nis": "not built in", "mysql": "not built in",
+		"pcree": "did you mean pcre?", "socketmao": "did you mean socketmap?", "nis": "not built in", "mongodb": "not built in",
 		"zzzzzz": "there are: ", "x": "there are: ",
 	} {
 		if _, err := table.Open(kind+":x", 0); err == nil || !strings.Contains(err.Error(), "unsupported dictionary type: "+kind) || !strings.Contains(err.Error(), want) {

@@ -9,11 +9,7 @@ import (
 var notBuiltIn = map[string]string{
 	"dbm":     "use cdb or lmdb",
 	"sdbm":    "use cdb or lmdb",
-	"ldap":    "ask the directory through a socketmap server",
 	"mongodb": "ask the database through a socketmap server",
-	"mysql":   "ask the database through a socketmap server",
-	"pgsql":   "ask the database through a socketmap server",
-	"sqlite":  "ask the database through a socketmap server, or make a cdb table from it",
 	"nis":     "use unix:passwd.byname, or make a cdb table from ypcat(1)",
 	"nisplus": "NIS+ is no more",
 	"netinfo": "NetInfo is no more",

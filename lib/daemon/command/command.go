@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/table"
 	"postrider/lib/base/text"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
@@ -64,6 +65,7 @@ func load(conf siteParams, stderr bool, overrides []string) *param.Settings {
 		msg.Warn("%s", warning)
 	}
 	queue.Configure(p.Params)
+	table.Surround(table.Environment{Programs: p.DaemonDirectory, Parameters: settings.Prefixed})
 	return settings
 }
 

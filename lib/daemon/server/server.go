@@ -199,6 +199,7 @@ func (p *Process) loadParameters() {
 	}
 	p.Params = family.daemonParams()
 	table.Use(p.Params.Tables)
+	table.Surround(table.Environment{Programs: p.Params.DaemonDirectory, Owner: p.Params.MailOwner, Parameters: settings.Prefixed})
 	if p.options.maxIdle > 0 {
 		p.MaxIdle = p.options.maxIdle
 	}

@@ -103,6 +103,18 @@ func (s *Settings) Names() []string {
 	return names
 }
 
+// Prefixed returns the expanded values of the parameters that main.cf sets and
+// whose names begin with prefix, by the rest of their names.
+func (s *Settings) Prefixed(prefix string) map[string]string {
+	values := make(map[string]string)
+	for name := range s.set {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			values[rest] = s.Value(name)
+		}
+	}
+	return values
+}
+
 // Value returns the expanded value of a parameter; the default when it is not
 // set. A value with an error in it gives a warning.
 func (s *Settings) Value(name string) string {

@@ -1,4 +1,4 @@
-// Package all makes every type of table known that needs no other process.
+// Package all makes every type of table known that needs no daemon of the suite.
 package all
 
 import (
@@ -6,6 +6,7 @@ import (
 	_ "postrider/lib/base/table/cidr"
 	_ "postrider/lib/base/table/compose"
 	_ "postrider/lib/base/table/debug"
+	_ "postrider/lib/base/table/driver"
 	_ "postrider/lib/base/table/environ"
 	_ "postrider/lib/base/table/fail"
 	_ "postrider/lib/base/table/hash"

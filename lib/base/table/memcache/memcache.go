@@ -1,6 +1,6 @@
 // Package memcache has the table type "memcache": a memcached server, perhaps with
 // a table behind it that lasts; see memcache_table(5). The name of the table is
-// that of a file with parameters.
+// that of a file with parameters, or the begin of their names in main.cf.
 package memcache
 
 import (
@@ -84,14 +84,14 @@ func (c *client) Lookup(key string) (value string, found bool, err error) {
 			return value, found, err
 		}
 		if err != nil {
-			msg.Warn("memcache:%s: %v; using the backup", c.file, err)
+			msg.Warn("%s: %v; using the backup", c.table, err)
 		}
 	}
 	trouble := err != nil
 	value, found, err = c.backup.Lookup(key)
 	if err == nil && found && ok && !trouble {
 		if err := c.set(name, value); err != nil {
-			msg.Warn("memcache:%s: %v", c.file, err)
+			msg.Warn("%s: %v", c.table, err)
 		}
 	}
 	return value, found, err
@@ -128,7 +128,7 @@ func (c changing) Update(key, value string) error {
 		return err
 	}
 	if !ok {
-		msg.Warn("memcache:%s: skipping the update of %.100q: it has no key on the server", c.file, key)
+		msg.Warn("%s: skipping the update of %.100q: it has no key on the server", c.table, key)
 	}
 	if c.backup == nil {
 		if !ok {
@@ -140,7 +140,7 @@ func (c changing) Update(key, value string) error {
 		return err
 	}
 	if err := c.set(name, value); err != nil {
-		msg.Warn("memcache:%s: %v", c.file, err)
+		msg.Warn("%s: %v", c.table, err)
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func (c changing) Delete(key string) (found bool, err error) {
 		return found, err
 	}
 	if err != nil {
-		msg.Warn("memcache:%s: %v", c.file, err)
+		msg.Warn("%s: %v", c.table, err)
 	}
 	return c.backup.(table.Updater).Delete(key)
 }
