@@ -181,7 +181,7 @@ const utf8Requested = 1
 
 // post puts a notice into the queue.
 func (j *job) post(r *report, who string) int {
-	w, err := cleanup.Open("public/"+conf.CleanupServiceName, cleanupFlags(r.global), conf.IPCTimeout)
+	w, err := cleanup.Open("public/"+conf.Cleanup.CleanupServiceName, cleanupFlags(r.global), conf.IPCTimeout)
 	if err != nil {
 		msg.Warn("%s: %v", j.QueueID, err)
 		return failed
@@ -211,7 +211,7 @@ func (j *job) post(r *report, who string) int {
 
 func cleanupFlags(global bool) int {
 	flags := cleanup.MaskInternal
-	if strings.Contains(conf.InternalMailFilterClasses, "bounce") {
+	if strings.Contains(conf.FilterClasses, "bounce") {
 		flags |= cleanup.FlagFilter | cleanup.FlagMilter
 	}
 	if global {
@@ -231,7 +231,7 @@ func (j *job) entries() iter.Seq2[dsnlog.Entry, error] {
 	return readLog(j.service, j.QueueID, j.deferred())
 }
 
-func (j *job) deferred() bool { return string(j.service) == conf.DeferServiceName }
+func (j *job) deferred() bool { return string(j.service) == conf.Services.DeferServiceName }
 
 func one(e dsnlog.Entry) iter.Seq2[dsnlog.Entry, error] {
 	return func(yield func(dsnlog.Entry, error) bool) { yield(e, nil) }

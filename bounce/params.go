@@ -8,9 +8,13 @@ import (
 
 	"postrider/lib/base/text"
 	"postrider/lib/daemon/server"
+	"postrider/lib/mail/address"
 	"postrider/lib/mail/mailbox"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/param"
+	"postrider/lib/mail/queue"
+	"postrider/lib/service/bounce"
+	"postrider/lib/service/cleanup"
 )
 
 // conf holds the main.cf parameters of bounce(8).
@@ -31,30 +35,15 @@ var conf struct {
 	// In-Reply-To: and References: that name the original message.
 	EnableThreadedBounces bool `param:"enable_threaded_bounces" default:"no"`
 
-	// The form of the From: header of notices: standard (name, and address
-	// in angle brackets) or obsolete (address, and name in parentheses).
-	HeaderFromFormat string `param:"header_from_format" default:"standard"`
+	address.FromForm
 
-	// The largest time that mail stays in the queue. After it the mail is
-	// returned; warnings about delay say when that will be.
-	MaximalQueueLifetime time.Duration `param:"maximal_queue_lifetime" default:"5d" min:"0" max:"90d"`
+	queue.Lifetime
 
-	// The same for notices themselves, which have no sender.
-	BounceQueueLifetime time.Duration `param:"bounce_queue_lifetime" default:"5d" min:"0" max:"90d"`
-
-	// After this time the sender of mail that is still in the queue gets a
-	// warning. 0: never.
-	DelayWarningTime time.Duration `param:"delay_warning_time" default:"0h" min:"0"`
+	queue.Warning
 
 	// POSTMASTER
 
-	// The classes of trouble that the postmaster hears of. bounce: copies of
-	// non-delivery notices, with the headers of the mail. 2bounce: notices
-	// that could not be delivered themselves. delay: copies of warnings.
-	// data, policy, protocol: transcripts of SMTP sessions with errors.
-	// resource, software: mail that could not be taken or delivered for such
-	// reasons.
-	NotifyClasses string `param:"notify_classes" default:"resource, software"`
+	notice.Classes
 
 	// Who gets the copies of non-delivery notices, and SMTP transcripts of
 	// class bounce.
@@ -66,9 +55,7 @@ var conf struct {
 	// Who gets the copies of warnings about delay.
 	DelayNoticeRecipient string `param:"delay_notice_recipient" default:"postmaster"`
 
-	// The sender of notices to the postmaster. What is returned to it is
-	// thrown away.
-	DoubleBounceSender string `param:"double_bounce_sender" default:"double-bounce"`
+	address.DoubleBounce
 
 	// LOG FILES
 
@@ -77,26 +64,15 @@ var conf struct {
 
 	mailbox.LockTries
 
-	// The name of the bounce service, which keeps a record of failed
-	// delivery attempts and tells the sender.
-	BounceServiceName string `param:"bounce_service_name" default:"bounce"`
-
-	// The name of the defer service, which keeps a record of delayed
-	// deliveries and tells the sender.
-	DeferServiceName string `param:"defer_service_name" default:"defer"`
+	Services bounce.Params
 
 	// MAIL THAT THE SYSTEM WRITES
 
-	// The name of the cleanup service, which puts all mail into the queue.
-	CleanupServiceName string `param:"cleanup_service_name" default:"cleanup"`
+	Cleanup cleanup.Params
 
-	// The mail of the system itself that goes through header_checks,
-	// body_checks and non_smtpd_milters: bounce, notify, or both. This can
-	// make notices bounce, and is better left empty.
-	InternalMailFilterClasses string `param:"internal_mail_filter_classes" default:""`
+	cleanup.Inspect
 
-	// Accept and send mail with addresses and headers in UTF-8.
-	SMTPUTF8Enable bool `param:"smtputf8_enable" default:"${{$compatibility_level} <level {1} ? {no} : {yes}}"`
+	address.International
 }
 
 // classNames are the words that notify_classes may have.

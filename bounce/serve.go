@@ -102,7 +102,7 @@ func handleNotice(service queue.Name, list attr.List, request int) (status int) 
 		if err := list.Find(&r); err != nil {
 			return refuse("%v", err)
 		}
-		if string(service) != conf.BounceServiceName {
+		if string(service) != conf.Services.BounceServiceName {
 			return refuse("wrong service name %q for one-recipient bouncing", service)
 		}
 		e := newEntry(r.Recipient, r.Report).Complete(false)

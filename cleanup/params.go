@@ -6,6 +6,7 @@ import (
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
+	"postrider/lib/mail/queue"
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/ipc"
 	"postrider/lib/service/rewrite"
@@ -30,9 +31,7 @@ var conf struct {
 	// none.
 	UndisclosedRecipientsHeader string `param:"undisclosed_recipients_header" default:""`
 
-	// How a missing From: header is made: standard, name <address>; or
-	// obsolete, address (name).
-	HeaderFromFormat string `param:"header_from_format" default:"standard"`
+	address.FromForm
 
 	// The headers that are removed from all mail.
 	MessageDropHeaders string `param:"message_drop_headers" default:"bcc, content-length, resent-bcc, return-path"`
@@ -153,7 +152,5 @@ var conf struct {
 	// The time that a new message waits when the queue manager falls behind.
 	InFlowDelay time.Duration `param:"in_flow_delay" default:"1s" min:"0s" max:"10s"`
 
-	// The time after which a sender is told that mail is still waiting. 0:
-	// never.
-	DelayWarningTime time.Duration `param:"delay_warning_time" default:"0h" min:"0s"`
+	queue.Warning
 }

@@ -5,6 +5,7 @@ import (
 
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/domains"
+	"postrider/lib/service/flush"
 	"postrider/lib/service/ipc"
 )
 
@@ -16,10 +17,7 @@ type params struct {
 	domains.Parents
 	ipc.Wake
 
-	// The destinations whose mail can be tried on request (ETRN, postqueue
-	// -s): domains, and tables with domains as keys. By default those that
-	// this system relays mail to.
-	FastFlushDomains string `param:"fast_flush_domains" default:"$relay_domains"`
+	flush.Domains
 
 	// Mail for a destination that nobody asked for is tried after this time,
 	// so that its log does not fill with messages that are gone.

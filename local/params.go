@@ -100,9 +100,7 @@ var conf struct {
 
 	// MAILBOX LOCKING CONTROLS
 
-	// How mailbox files are locked: flock, fcntl, dotlock, or several of
-	// these. Maildirs need no locks.
-	MailboxDeliveryLock string `param:"mailbox_delivery_lock" default:"fcntl, dotlock"`
+	mailbox.LockStyle
 
 	// RESOURCE AND RATE CONTROLS
 

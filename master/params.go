@@ -35,8 +35,7 @@ type parameters struct {
 
 	// MISCELLANEOUS CONTROLS
 
-	// The directory with lock files, relative to the queue directory.
-	ProcessIDDirectory string `param:"process_id_directory" default:"pid"`
+	site.Locks
 
 	// What the daemons may take over from the environment that master was
 	// started in: names, or name=value to set them in any case.

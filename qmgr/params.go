@@ -8,7 +8,9 @@ import (
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/param"
+	"postrider/lib/mail/queue"
 	"postrider/lib/mail/verp"
+	"postrider/lib/service/deliver"
 	"postrider/lib/service/rewrite"
 	"postrider/qmgr/sched"
 )
@@ -132,13 +134,7 @@ var conf struct {
 	// message waits as long as it is old.
 	MaximalBackoffTime time.Duration `param:"maximal_backoff_time" default:"4000s" min:"1s"`
 
-	// A message that is older than this when its delivery fails goes back to
-	// the sender. Specify 0 to try only once.
-	MaximalQueueLifetime time.Duration `param:"maximal_queue_lifetime" default:"5d" min:"0" max:"100d"`
-
-	// The same for messages from the null sender, such as notices about mail
-	// that could not be delivered.
-	BounceQueueLifetime time.Duration `param:"bounce_queue_lifetime" default:"5d" min:"0" max:"100d"`
+	queue.Lifetime
 
 	// The time between looks into the deferred queue.
 	QueueRunDelay time.Duration `param:"queue_run_delay" default:"300s" min:"1s"`
@@ -176,9 +172,7 @@ var conf struct {
 	// "sendmail -q" or the like, for sites that dial up.
 	DeferTransports string `param:"defer_transports" default:""`
 
-	// The name of the service that returns undeliverable mail. Its next hop
-	// is the reason.
-	ErrorServiceName string `param:"error_service_name" default:"error"`
+	deliver.ErrorService
 
 	// After a notice that mail is delayed, tell the sender when it was
 	// delivered after all.

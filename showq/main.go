@@ -25,6 +25,7 @@ package main
 import (
 	"postrider/lib/base/stream"
 	"postrider/lib/daemon/server"
+	"postrider/lib/mail/address"
 	"postrider/lib/service/ipc"
 	"postrider/lib/service/showq"
 )
@@ -33,13 +34,9 @@ import (
 var conf struct {
 	server.Params
 
-	// The number of addresses that are remembered to leave out duplicates, of
-	// alias expansion and of the queue listing. 0: no limit.
-	DuplicateFilterLimit int `param:"duplicate_filter_limit" default:"1000" min:"0"`
+	address.Duplicates
 
-	// What stands for the null address where an address is needed: in the
-	// queue listing, and as the recipient of mail to it.
-	EmptyAddressRecipient string `param:"empty_address_recipient" default:"MAILER-DAEMON"`
+	address.NullRecipient
 }
 
 func main() {

@@ -6,6 +6,7 @@ import (
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
+	"postrider/lib/mail/notice"
 	"postrider/lib/mail/port"
 	"postrider/lib/service/cleanup"
 )
@@ -22,10 +23,7 @@ var conf struct {
 
 	// DESTINATIONS
 
-	// The next hop for all mail that goes out, unless a table says otherwise.
-	// Here it only tells a mistake in the configuration from a mistake in an
-	// address: when the relay host does not exist, mail waits.
-	Relayhost string `param:"relayhost" default:""`
+	domains.Smarthost
 
 	// Hosts to try when a destination cannot be found or reached, in the form
 	// of a next hop. Mail that was refused is not given to them.
@@ -230,12 +228,7 @@ var conf struct {
 
 	// TROUBLE
 
-	// The kinds of trouble that the postmaster gets mail about; here
-	// "protocol": the server gave an answer that should not be.
-	NotifyClasses string `param:"notify_classes" default:"resource, software"`
-
-	// Who gets it.
-	ErrorNoticeRecipient string `param:"error_notice_recipient" default:"postmaster"`
+	notice.Postmaster
 
 	// AUTHENTICATION
 

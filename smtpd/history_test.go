@@ -8,7 +8,8 @@ import (
 
 // S4.2.3: what the postmaster reads about a session with trouble.
 func TestLetter(t *testing.T) {
-	conf = params{NotifyClasses: "protocol, policy", ErrorNoticeRecipient: "postmaster", HistoryFlushThreshold: 100}
+	conf = params{HistoryFlushThreshold: 100}
+	conf.NotifyClasses, conf.ErrorNoticeRecipient = "protocol, policy", "postmaster"
 	conf.MyHostname, conf.MailName = "mail.example.com", "Postfix"
 	s := &session{}
 	s.client = localClient()
@@ -46,7 +47,8 @@ For other details, see the local mail logfile`
 
 // A long session must not fill the memory.
 func TestHistoryLimit(t *testing.T) {
-	conf = params{NotifyClasses: "protocol", HistoryFlushThreshold: 10}
+	conf = params{HistoryFlushThreshold: 10}
+	conf.NotifyClasses = "protocol"
 	h := &history{}
 	for range 100 {
 		h.add("In:  ", "NOOP")

@@ -213,8 +213,8 @@ func (s *session) mailVerp(m *transaction, value string, hasValue bool) reply {
 	switch {
 	case !hasValue:
 		value = conf.VerpDelimiters
-	case len(value) != 2 || strings.Trim(value, conf.VerpFilter) != "":
-		return refuse("protocol", "501 5.5.4 Error: XVERP needs two characters from "+conf.VerpFilter)
+	case len(value) != 2 || strings.Trim(value, conf.Verp.VerpDelimiterFilter) != "":
+		return refuse("protocol", "501 5.5.4 Error: XVERP needs two characters from "+conf.Verp.VerpDelimiterFilter)
 	}
 	m.verp = value
 	return ok("")

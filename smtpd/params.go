@@ -6,7 +6,9 @@ import (
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
+	"postrider/lib/mail/notice"
 	"postrider/lib/mail/param"
+	"postrider/lib/mail/verp"
 	"postrider/lib/net/starttls"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/flush"
@@ -69,9 +71,7 @@ type params struct {
 	// and comments.
 	StrictEnvelopes bool `param:"strict_rfc821_envelopes" default:"no"`
 
-	// Allow addresses that begin with "-". Programs might take them for
-	// options.
-	AllowMinUser bool `param:"allow_min_user" default:"no"`
+	address.MinUser
 
 	// Refuse addresses in UTF-8 from clients that did not ask for SMTPUTF8.
 	StrictSMTPUTF8 bool `param:"strict_smtputf8" default:"no"`
@@ -151,8 +151,7 @@ type params struct {
 	// The two characters of VERP addresses when the client does not name them.
 	VerpDelimiters string `param:"default_verp_delimiters" default:"+="`
 
-	// The characters that a client may ask for as VERP delimiters.
-	VerpFilter string `param:"verp_delimiter_filter" default:"-=+"`
+	Verp verp.Params
 
 	// CONTENT FILTER BEFORE THE QUEUE
 
@@ -226,10 +225,5 @@ type params struct {
 
 	// TROUBLE
 
-	// The classes of trouble that the postmaster is told: policy, protocol,
-	// resource, software, data, and others.
-	NotifyClasses string `param:"notify_classes" default:"resource, software"`
-
-	// Who is told.
-	ErrorNoticeRecipient string `param:"error_notice_recipient" default:"postmaster"`
+	notice.Postmaster
 }

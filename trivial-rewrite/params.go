@@ -4,6 +4,7 @@ import (
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
+	"postrider/lib/service/deliver"
 	"postrider/lib/service/rewrite"
 )
 
@@ -44,12 +45,9 @@ type params struct {
 	// Treat user@ipaddress like user@[ipaddress].
 	ResolveNumericDomain bool `param:"resolve_numeric_domain" default:"no"`
 
-	// Accept addresses that begin with a minus sign, which programs could
-	// take for an option.
-	AllowMinUser bool `param:"allow_min_user" default:"no"`
+	address.MinUser
 
-	// Say in replies which table did not have an address.
-	ShowTableName bool `param:"show_user_unknown_table_name" default:"yes"`
+	domains.Unknown
 
 	// What is looked up in $sender_dependent_relayhost_maps for the null
 	// sender.
@@ -59,8 +57,7 @@ type params struct {
 	// null sender.
 	NullTransportKey string `param:"empty_address_default_transport_maps_lookup_key" default:"<>"`
 
-	// The name of the service that returns all mail to its sender.
-	ErrorServiceName string `param:"error_service_name" default:"error"`
+	deliver.ErrorService
 }
 
 // Ways are the transports of the address classes.
@@ -82,9 +79,7 @@ type Ways struct {
 	// $default_transport.
 	SenderTransportMaps string `param:"sender_dependent_default_transport_maps" default:""`
 
-	// The host that takes mail for other domains, when this one does not
-	// deliver by itself: domain, host:port, [host], [host]:port.
-	Relayhost string `param:"relayhost" default:""`
+	domains.Smarthost
 
 	// Tables from sender address or @domain to a relay host that goes over
 	// $relayhost.
@@ -123,4 +118,8 @@ type ProbeWays struct {
 	TransportMaps string `param:"address_verify_transport_maps" default:"$transport_maps"`
 }
 
-func (p *params) probeWays() Ways { return Ways(p.Probe) }
+func (p *params) probeWays() Ways {
+	w := p.Probe
+	return Ways{w.LocalTransport, w.VirtualTransport, w.RelayTransport, w.DefaultTransport, w.SenderTransportMaps,
+		domains.Smarthost{Relayhost: w.Relayhost}, w.SenderRelayhostMaps, w.TransportMaps}
+}

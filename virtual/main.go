@@ -81,7 +81,7 @@ func prepare(p *server.Process) {
 	if base := conf.MailboxBase; base != "" && !strings.HasPrefix(base, "/") {
 		msg.Fatal("do not specify relative pathname: virtual_mailbox_base = %s", base)
 	}
-	maps.mailbox = open("virtual_mailbox_maps", conf.MailboxMaps)
+	maps.mailbox = open("virtual_mailbox_maps", conf.VirtualMailboxMaps)
 	maps.uid = open("virtual_uid_maps", conf.UIDMaps)
 	maps.gid = open("virtual_gid_maps", conf.GIDMaps)
 	var err error

@@ -3,6 +3,7 @@ package main
 import (
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/address"
+	"postrider/lib/mail/domains"
 	"postrider/lib/mail/mailbox"
 )
 
@@ -21,9 +22,7 @@ var conf struct {
 	// A folder that is put in front of all results of $virtual_mailbox_maps.
 	MailboxBase string `param:"virtual_mailbox_base" default:""`
 
-	// Tables with all addresses of the domains in $virtual_mailbox_domains,
-	// and where their mailboxes are.
-	MailboxMaps string `param:"virtual_mailbox_maps" default:""`
+	domains.Mailboxes
 
 	// The lowest user number that $virtual_uid_maps may give.
 	MinimumUID int `param:"virtual_minimum_uid" default:"100" min:"1"`

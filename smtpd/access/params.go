@@ -3,6 +3,7 @@ package access
 import (
 	"time"
 
+	"postrider/lib/mail/domains"
 	"postrider/lib/mail/param"
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/verify"
@@ -92,11 +93,9 @@ type Params struct {
 	// The addresses that exist in relayed domains. Empty: all.
 	RelayRecipientMaps string `param:"relay_recipient_maps" default:""`
 
-	// The mailboxes of virtual mailbox domains.
-	VirtualMailboxMaps string `param:"virtual_mailbox_maps" default:""`
+	domains.Mailboxes
 
-	// Say in replies which table did not have an address.
-	ShowTableName bool `param:"show_user_unknown_table_name" default:"yes"`
+	domains.Unknown
 
 	Codes
 	Blocklists

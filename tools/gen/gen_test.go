@@ -109,7 +109,7 @@ func TestBrokenFile(t *testing.T) {
 	}
 }
 
-// Two declarations that differ, a default that is not Postfix's, and a missing
+// Two declarations of one parameter, a default that is not Postfix's, and a missing
 // text are found.
 func TestJudge(t *testing.T) {
 	other := strings.Replace(strings.Replace(shared, "\"jim\\\"", "\"other\\\"", 1), "// Params are", "// Params are", 1)
@@ -127,7 +127,7 @@ func TestJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	declared, errs := src.declared(ref)
-	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "x_name is ") {
+	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "x_name is declared in ") {
 		t.Error(errs)
 	}
 	errs = ref.judge(merge(declared, ref), declared)

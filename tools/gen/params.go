@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -125,7 +124,7 @@ func (w *walker) walk(p *pkg, name string) {
 }
 
 // declared returns all parameters of all programs, by name, under the names that
-// an administrator writes. Differing declarations of one name are errors.
+// an administrator writes. Two declarations of one name are errors.
 func (s *source) declared(ref *reference) (map[string]*parameter, []error) {
 	all := make(map[string]*parameter)
 	var errs []error
@@ -135,13 +134,10 @@ func (s *source) declared(ref *reference) (map[string]*parameter, []error) {
 		if known == nil {
 			all[p.name] = &p
 			known = &p
-		} else if known.fallback != p.fallback || known.kind != p.kind {
-			text := fmt.Sprintf("%s is %q (%s) in %s and %q (%s) in %s",
-				p.name, known.fallback, known.kind, known.place, p.fallback, p.kind, p.place)
-			if known.place != p.place && !said[text] {
-				said[text] = true
-				errs = append(errs, errors.New(text))
-			}
+		} else if known.place != p.place && !said[p.place] {
+			said[p.place] = true
+			errs = append(errs, fmt.Errorf("%s is declared in %s and in %s: let both embed one family of a package in lib",
+				p.name, known.place, p.place))
 		}
 		if user != "" && !slices.Contains(known.users, user) {
 			known.users = append(known.users, user)

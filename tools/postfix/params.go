@@ -42,8 +42,7 @@ type parameters struct {
 	// and btree are found, and written as cdb, at each of these levels.
 	NonBdbMigrationLevel string `param:"non_bdb_migration_level" default:"disable"`
 
-	// The directory with lock files, relative to the queue directory.
-	ProcessIDDirectory string `param:"process_id_directory" default:"pid"`
+	site.Locks
 
 	// Where the command is that takes mail from local users and programs.
 	SendmailPath string `param:"sendmail_path" default:"/usr/sbin/sendmail"`

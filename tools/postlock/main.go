@@ -49,8 +49,7 @@ var conf struct {
 
 	mailbox.LockParams
 
-	// How a UNIX-style mailbox is locked: any of flock, fcntl and dotlock.
-	MailboxDeliveryLock string `param:"mailbox_delivery_lock" default:"fcntl, dotlock"`
+	mailbox.LockStyle
 
 	// RESOURCE AND RATE CONTROLS
 

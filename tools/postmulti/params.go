@@ -1,6 +1,7 @@
 package main
 
 import (
+	"postrider/lib/mail/param"
 	"postrider/lib/mail/site"
 	"postrider/lib/service/postlog"
 )
@@ -17,9 +18,7 @@ type parameters struct {
 
 	// SEVERAL INSTANCES
 
-	// The name of this instance of the mail system. It becomes a part of
-	// default values, such as the name in front of log lines.
-	MultiInstanceName string `param:"multi_instance_name" default:""`
+	param.Instance
 
 	// The group that this instance belongs to, for commands that are for a
 	// group.

@@ -54,9 +54,7 @@ type Report struct {
 	// log.
 	DelayResolution int `param:"delay_logging_resolution_limit" default:"2" min:"0" max:"6"`
 
-	// The destinations for which a list of waiting mail is kept, for ETRN and
-	// for "sendmail -qR".
-	FastFlushDomains string `param:"fast_flush_domains" default:"$relay_domains"`
+	flush.Domains
 
 	// How addresses look in log lines: external, with quotes where a local
 	// part needs them, or internal.

@@ -10,16 +10,11 @@ type Params struct {
 	// to addresses without a domain. A file name stands for its first line.
 	MyOrigin string `param:"myorigin" default:"$myhostname"`
 
-	// Where mail for the null address <> goes. It must not be a recipient
-	// that could bounce.
-	EmptyAddressRecipient string `param:"empty_address_recipient" default:"MAILER-DAEMON"`
+	NullRecipient
 
-	// The sender of mail that must never bounce. Mail that is sent to it is
-	// thrown away.
-	DoubleBounceSender string `param:"double_bounce_sender" default:"double-bounce"`
+	DoubleBounce
 
-	// Support mail with addresses and headers in UTF-8 (RFC 6531).
-	SMTPUTF8Enable bool `param:"smtputf8_enable" default:"${{$compatibility_level} <level {1} ? {no} : {yes}}"`
+	International
 
 	// Treat mail for the same final address as different when it came to
 	// different original addresses, and record the original address in an
@@ -31,9 +26,7 @@ type Params struct {
 	// sender of mail to the list.
 	OwnerRequestSpecial bool `param:"owner_request_special" default:"yes"`
 
-	// The number of recipients that are remembered to find duplicates. 0: no
-	// limit.
-	DuplicateFilterLimit int `param:"duplicate_filter_limit" default:"1000" min:"0"`
+	Duplicates
 }
 
 // Maps are the tables that change addresses when mail comes in. The SMTP

@@ -71,3 +71,10 @@ func LimitFiles(name string, limit, messageLimit int64) error {
 	r.Cur = uint64(limit)
 	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &r)
 }
+
+// LockStyle says how mailboxes are locked.
+type LockStyle struct {
+	// How UNIX-style mailbox files are locked: flock, fcntl, dotlock, or
+	// several of these. Maildirs need no locks.
+	MailboxDeliveryLock string `param:"mailbox_delivery_lock" default:"fcntl, dotlock"`
+}

@@ -22,7 +22,13 @@ type Params struct {
 	// The day of this release, YYYYMMDD.
 	MailReleaseDate string `param:"mail_release_date" default:""`
 
+	Instance
+}
+
+// Instance is one of several mail systems on a machine.
+type Instance struct {
 	// The name of this instance of the mail system, where there are several on
-	// a machine. It replaces "postfix" in log lines.
+	// a machine. It becomes a part of default values: it replaces "postfix" in
+	// log lines.
 	MultiInstanceName string `param:"multi_instance_name" default:""`
 }

@@ -119,3 +119,9 @@ func (p *Params) Owner() (uid, gid int, err error) {
 	}
 	return a.UID, a.GID, nil
 }
+
+// Locks says where daemons have their lock files.
+type Locks struct {
+	// The directory with lock files, relative to the queue directory.
+	ProcessIDDirectory string `param:"process_id_directory" default:"pid"`
+}

@@ -22,9 +22,7 @@ type Detect struct {
 	// notify, verify, all.
 	AutodetectClasses string `param:"smtputf8_autodetect_classes" default:"sendmail, verify"`
 
-	// The kinds of mail from the system itself that go through header_checks
-	// and milters: bounce, notify.
-	FilterClasses string `param:"internal_mail_filter_classes" default:""`
+	Inspect
 }
 
 // overrides are the words of receive_override_options, and the flags that each
@@ -81,4 +79,12 @@ func listed(list, class string) bool {
 
 func words(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' })
+}
+
+// Inspect says which mail of the system itself is inspected.
+type Inspect struct {
+	// The kinds of mail from the system itself that go through header_checks,
+	// body_checks and non_smtpd_milters: bounce, notify, or both. This can
+	// make notices bounce, and is better left empty.
+	FilterClasses string `param:"internal_mail_filter_classes" default:""`
 }

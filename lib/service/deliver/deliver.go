@@ -137,3 +137,10 @@ func DecodeTimes(b []byte) (Times, error) {
 	}
 	return Times{at[0], at[1], at[2], at[3], at[4], int(int32(binary.NativeEndian.Uint32(b[80:])))}, nil
 }
+
+// ErrorService is the service that returns mail.
+type ErrorService struct {
+	// The name of the service that returns undeliverable mail. Its next hop
+	// is the reason.
+	ErrorServiceName string `param:"error_service_name" default:"error"`
+}

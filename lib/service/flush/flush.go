@@ -97,3 +97,11 @@ func call(p Params, request any, timeout time.Duration) (Status, error) {
 	}
 	return r.Status, nil
 }
+
+// Domains are those that the service knows the waiting mail of.
+type Domains struct {
+	// The destinations whose mail can be tried on request (ETRN, postqueue
+	// -s, sendmail -qR): domains, and tables with domains as keys. By default
+	// those that this system relays mail to.
+	FastFlushDomains string `param:"fast_flush_domains" default:"$relay_domains"`
+}
