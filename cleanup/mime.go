@@ -32,14 +32,10 @@ type parts struct {
 	errors   map[string]bool
 }
 
-// mimeNames are headers that describe content, wherever they stand.
-var mimeNames = map[string]bool{"mime-version": true, "content-type": true, "content-transfer-encoding": true,
-	"content-disposition": true, "content-id": true, "content-description": true}
-
 // headerCheck is the check that applies to a header.
 func (m *message) headerCheck(name string) check {
 	switch p := &m.content.parts; {
-	case p.block == partHeader || mimeNames[name]:
+	case p.block == partHeader || mime.Describes(name):
 		return maps.mimeHeader
 	case p.block == nestedHeader:
 		return maps.nestedHeader

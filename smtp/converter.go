@@ -9,17 +9,34 @@ import (
 )
 
 // converter makes what changes the content for this server, or nil: 8-bit text
-// for a server without 8BITMIME, or addresses that are for local use.
+// for a server without 8BITMIME, addresses that are for local use, or lines that
+// checks are about.
 func (t *transaction) converter(w *lineWriter) *convert.Converter {
 	c := &convert.Converter{Out: w.write}
 	c.SevenBit = !t.eightBit && t.d.req.Encoding != "7bit" && !conf.DisableMIMEOutputConversion
-	if !tables.generic.Empty() {
-		c.Header = t.d.genericHeader
+	if !tables.generic.Empty() || tables.checks.headers() {
+		c.Header = t.d.headerLine
 	}
-	if !c.SevenBit && c.Header == nil {
+	if !tables.checks.body.list.Empty() {
+		c.Body = bodyChecker{t.d, w}.line
+	}
+	if !c.SevenBit && c.Header == nil && c.Body == nil {
 		return nil
 	}
 	return c
+}
+
+// headerLine says what is sent for a header line: what checks leave of it, with the
+// addresses that the Internet knows.
+func (d *delivery) headerLine(place convert.Place, line string, made bool) ([]string, error) {
+	v, err := d.check(tables.checks.of(place, line, made), "header", line)
+	if err != nil || v.drop {
+		return v.prepend, err
+	}
+	if place == convert.Own && !tables.generic.Empty() {
+		v.line = d.genericHeader(v.line)
+	}
+	return append(v.prepend, v.line), nil
 }
 
 // addressHeaders are the header lines with addresses, in lower case.

@@ -171,6 +171,7 @@ type lookupTables struct {
 	keywords *table.List
 	pix      *table.List
 	replies  *table.List
+	checks   checks
 }
 
 func main() {
@@ -209,7 +210,9 @@ func prepareProcess(p *server.Process) {
 	if tlsEngine, err = newEngine(); err != nil {
 		msg.Fatal("%v", err)
 	}
-	warnOfMissing()
+	if logins, err = openLogins(); err != nil {
+		msg.Fatal("%v", err)
+	}
 }
 
 func openTables() (err error) {
@@ -225,6 +228,9 @@ func openTables() (err error) {
 		if *t.list, err = table.OpenList(t.maps, table.FoldKey); err != nil {
 			return fmt.Errorf("parameter %s: %w", paramName(t.name), err)
 		}
+	}
+	if err = tables.checks.open(); err != nil {
+		return err
 	}
 	return openGeneric()
 }

@@ -222,6 +222,22 @@ var conf struct {
 	// the Internet, in the envelope and in the header.
 	GenericMaps string `param:"smtp_generic_maps" default:""`
 
+	// Tables that are asked with each header line of the message, as it is on
+	// its way to the server. What they may say is in header_checks(5): DUNNO,
+	// IGNORE, INFO, PREPEND, REPLACE, STRIP and WARN; the message in the queue
+	// stays what it is. Addresses are replaced after this.
+	HeaderChecks string `param:"smtp_header_checks" default:""`
+
+	// The same for header lines that describe content, such as Content-Type:, and
+	// for the headers of parts.
+	MIMEHeaderChecks string `param:"smtp_mime_header_checks" default:""`
+
+	// The same for headers of messages inside the message.
+	NestedHeaderChecks string `param:"smtp_nested_header_checks" default:""`
+
+	// The same for lines of the body.
+	BodyChecks string `param:"smtp_body_checks" default:""`
+
 	// Whether to send 8-bit text as it is to servers that do not announce
 	// 8BITMIME, instead of changing it to quoted-printable.
 	DisableMIMEOutputConversion bool `param:"disable_mime_output_conversion" default:"no"`
@@ -230,11 +246,6 @@ var conf struct {
 
 	notice.Postmaster
 
-	// AUTHENTICATION
-
-	// Whether to give a name and password to servers. Authentication is not
-	// available in this version of smtp(8).
-	SASLAuthEnable bool `param:"smtp_sasl_auth_enable" default:"no"`
-
-	TLS tlsParams
+	SASL saslParams
+	TLS  tlsParams
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"postrider/lib/mail/dsn"
 	"postrider/lib/net/dialogue"
 	"postrider/lib/service/deliver"
+	"postrider/smtp/convert"
 )
 
 // A stage is a step of the mail transaction, in the words of log lines: what we
@@ -80,7 +82,7 @@ func (s *session) transfer(d *delivery) {
 // lost answers for those that a server forgot when it hung up with 421.
 func (t *transaction) lost() {
 	if len(t.d.open()) > 0 {
-		t.d.failAll(t.session, t.broken(nil, rcptTo.while), false)
+		t.d.failAll(t.session, t.broken(nil, rcptTo.while), true)
 	}
 }
 
@@ -127,6 +129,9 @@ func (t *transaction) mailCommand() (string, *agent.Outcome) {
 	}
 	if t.smtputf8 && req.SMTPUTF8&smtputf8Mask != 0 {
 		b.WriteString(" SMTPUTF8")
+	}
+	if conf.SASL.DummyMailAuth && t.offersAuth && logins != nil {
+		b.WriteString(" AUTH=<>")
 	}
 	if t.dsn {
 		if req.EnvelopeID != "" {
@@ -210,7 +215,7 @@ func (t *transaction) receive(list []command) bool {
 		t.within(c.limit)
 		reply, err := t.reply()
 		if err != nil {
-			t.d.failAll(t.session, t.broken(err, c.while), false)
+			t.d.failAll(t.session, t.broken(err, c.while), true)
 			return false
 		}
 		t.take(c, reply)
@@ -267,7 +272,7 @@ func (t *transaction) content() {
 	t.within(conf.DataXferTimeout)
 	if err := t.body(); err != nil {
 		t.dead = true
-		t.d.failAll(t.session, t.broken(err, messageBody.while), false)
+		t.d.failAll(t.session, t.broken(err, messageBody.while), !errors.Is(err, convert.ErrNesting))
 		return
 	}
 	t.WriteString(".\r\n")
@@ -283,7 +288,7 @@ func (t *transaction) content() {
 	for i := range count {
 		reply, err := t.reply()
 		if err != nil {
-			t.d.failAll(t.session, t.broken(err, endOfData.while), false)
+			t.d.failAll(t.session, t.broken(err, endOfData.while), true)
 			break
 		}
 		t.d.req.Times.Done = time.Now()

@@ -10,6 +10,7 @@ import (
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/net/dialogue"
+	"postrider/smtp/convert"
 )
 
 // failure makes a report of trouble that no server told of.
@@ -35,10 +36,6 @@ func (s *session) answered(reply dialogue.Reply, reason string) *agent.Outcome {
 
 // said makes a report of a refused command.
 func (s *session) said(reply dialogue.Reply, st stage) *agent.Outcome {
-	if reply.Code == 530 && conf.SASLAuthEnable {
-		// The server wants what we cannot do yet: no reason to return mail.
-		reply.Status = reply.Status.WithClass('4')
-	}
 	return s.refusal(reply, "host %s said: %s (in reply to %s)", s.name(), reply.Text(), st.command)
 }
 
@@ -46,6 +43,9 @@ func (s *session) said(reply dialogue.Reply, st stage) *agent.Outcome {
 func (s *session) broken(err error, while string) *agent.Outcome {
 	if errors.Is(err, errLocal) {
 		return failure("4.3.0", "local data error while talking to %s", s.name())
+	}
+	if errors.Is(err, convert.ErrNesting) {
+		return failure("5.6.0", "%v", err)
 	}
 	if s.tls != nil && while != endOfData.while {
 		s.tryPlain()

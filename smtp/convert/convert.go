@@ -6,37 +6,54 @@ package convert
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 	"strings"
 
 	"postrider/lib/mail/mime"
 )
 
 const (
-	nesting     = 100        // multiparts and messages inside each other
+	nesting     = 101        // multiparts inside each other
 	boundaryMax = 2048       // bytes of a boundary that are compared
 	headerMax   = 100 * 1024 // a longer header line is passed on as it is
 )
+
+// ErrNesting says that parts could not be followed, and changed where it must be.
+var ErrNesting = errors.New("MIME nesting exceeds safety limit")
 
 // A Converter takes the lines of a message and passes them on, changed where need
 // be. Lines may come in pieces; only the last one is "ended".
 type Converter struct {
 	SevenBit bool // change 8-bit parts to quoted-printable
 
-	// Header may change a header line of the message's own header. Its
-	// continuation lines are separated by newlines.
-	Header func(line string) string
+	// Header, unless nil, says what to send instead of a header line: nothing,
+	// or several. Continuation lines are separated by newlines. Made are lines that
+	// tell of a new encoding.
+	Header func(place Place, line string, made bool) ([]string, error)
 
-	Out func(data []byte, ended bool) error
+	Out  func(data []byte, ended bool) error
+	Body func(data []byte, ended bool) error // lines of bodies; nil: Out
 
 	inBody  bool
 	part    part
-	outer   []part // what the part is in
-	header  []byte // the header line at hand, with its continuation lines
-	begun   bool   // a physical line was begun
-	passing bool   // the header line at hand was too long to keep
-	primary bool   // past the message's own header
+	outer   []mime.Type // the multiparts around, innermost last
+	header  []byte      // the header line at hand, with its continuation lines
+	begun   bool        // a physical line was begun
+	passing bool        // the header line at hand was too long to keep
+	place   Place       // of headers that come now
 	qp      quoted
 }
+
+// A Place is where a header line stands.
+type Place int
+
+// Places.
+const (
+	Own    Place = iota // in the header of the message
+	Part                // of a part
+	Nested              // of a message in the message
+)
 
 // A part is one entity of the message: its header, then its body.
 type part struct {
@@ -48,12 +65,17 @@ type part struct {
 func (c *Converter) Line(data []byte, ended bool) error {
 	first := !c.begun
 	c.begun = !ended
-	if first && c.boundary(data) {
-		return c.emit(data, ended)
+	if first {
+		switch found, err := c.boundary(data); {
+		case err != nil:
+			return err
+		case found:
+			return c.emit(data, ended)
+		}
 	}
 	if c.inBody {
 		if c.SevenBit && c.part.eightBit && c.part.Kind == mime.Leaf {
-			return c.qp.line(data, ended, c.Out)
+			return c.qp.line(data, ended, c.emit)
 		}
 		return c.emit(data, ended)
 	}
@@ -71,13 +93,19 @@ func (c *Converter) Finish() error {
 	return nil
 }
 
-func (c *Converter) emit(data []byte, ended bool) error { return c.Out(data, ended) }
+// emit passes on a line of a body, or one between the parts.
+func (c *Converter) emit(data []byte, ended bool) error {
+	if c.Body != nil {
+		return c.Body(data, ended)
+	}
+	return c.Out(data, ended)
+}
 
 // headerLine collects a header line; the next line that is none ends it.
 func (c *Converter) headerLine(data []byte, first, ended bool) error {
 	switch {
 	case !first && c.passing:
-		return c.emit(data, ended)
+		return c.Out(data, ended)
 	case !first:
 		c.header = append(c.header, data...)
 	case len(data) == 0 && ended:
@@ -85,7 +113,7 @@ func (c *Converter) headerLine(data []byte, first, ended bool) error {
 	case data0(data) && len(c.header) > 0:
 		c.header = append(append(c.header, '\n'), data...)
 	case data0(data) && c.passing:
-		return c.emit(data, ended)
+		return c.Out(data, ended)
 	default:
 		if err := c.endHeaderLine(); err != nil {
 			return err
@@ -138,6 +166,13 @@ func (c *Converter) endHeaderLine() error {
 	switch {
 	case strings.EqualFold(name, "Content-Type"):
 		c.part.Type = mime.ParseType(value, boundaryMax)
+		switch {
+		case c.part.Kind != mime.Multipart:
+		case len(c.outer) <= nesting:
+			c.outer = append(c.outer, c.part.Type)
+		case c.SevenBit:
+			return errors.Join(c.headerLines(text, false), ErrNesting)
+		}
 	case strings.EqualFold(name, "Content-Transfer-Encoding"):
 		word := mime.ParseEncoding(value)
 		c.part.eightBit = word == "8bit" || word == "binary"
@@ -145,17 +180,31 @@ func (c *Converter) endHeaderLine() error {
 			return nil // encodingLine says what it is now
 		}
 	}
-	if !c.primary && c.Header != nil {
-		text = c.Header(text)
+	return c.headerLines(text, false)
+}
+
+// headerLines passes on a whole header line, or what comes instead.
+func (c *Converter) headerLines(text string, made bool) error {
+	if c.Header == nil {
+		return c.lines(text, true)
 	}
-	return c.lines(text, true)
+	list, err := c.Header(c.place, text, made)
+	if err != nil {
+		return err
+	}
+	for _, text := range list {
+		if err := c.lines(text, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lines passes on a text of several lines.
 func (c *Converter) lines(text string, ended bool) error {
 	for {
 		line, rest, more := strings.Cut(text, "\n")
-		if err := c.emit([]byte(line), more || ended); err != nil || !more {
+		if err := c.Out([]byte(line), more || ended); err != nil || !more {
 			return err
 		}
 		text = rest
@@ -171,10 +220,9 @@ func (c *Converter) endHeader(empty bool) error {
 		return err
 	}
 	empty = empty || c.SevenBit && c.part.eightBit // the new header line must be apart from the body
-	c.inBody, c.primary = true, true
-	if c.part.Kind == mime.Message && len(c.outer) < nesting {
-		c.outer = append(c.outer, c.part)
-		c.part = part{}
+	c.inBody = true
+	if c.part.Kind == mime.Message {
+		c.part, c.place = part{}, Nested
 		c.inBody = false
 	}
 	if !empty {
@@ -190,59 +238,38 @@ func (c *Converter) encodingLine() error {
 		return nil
 	}
 	if c.part.Kind == mime.Leaf {
-		return c.lines("Content-Transfer-Encoding: quoted-printable", true)
+		return c.headerLines("Content-Transfer-Encoding: quoted-printable", true)
 	}
-	return c.lines("Content-Transfer-Encoding: 7bit", true)
+	return c.headerLines("Content-Transfer-Encoding: 7bit", true)
 }
 
 // boundary tells whether a line ends the part at hand: a boundary of one of the
 // multiparts around it. The header of the next part begins, or the multipart
 // is over.
-func (c *Converter) boundary(data []byte) bool {
-	if len(data) < 3 || data[0] != '-' || data[1] != '-' {
-		return false
+func (c *Converter) boundary(data []byte) (found bool, err error) {
+	if len(c.outer) == 0 || !bytes.HasPrefix(data, []byte("--")) || !c.inBody && c.place == Own {
+		return false, nil
 	}
-	if c.inBody && c.part.Kind == mime.Multipart && len(c.outer) < nesting {
-		// This may be the first boundary of the multipart itself.
-		if closing, ok := matches(data, c.part.Boundary); ok {
-			c.begin(append(c.outer, c.part), closing)
-			return true
+	for i, around := range slices.Backward(c.outer) {
+		if rest, ok := bytes.CutPrefix(data[2:], []byte(around.Boundary)); ok {
+			if !c.inBody {
+				err = errors.Join(c.endHeaderLine(), c.encodingLine())
+			}
+			c.begin(i, bytes.HasPrefix(rest, []byte("--")))
+			return true, err
 		}
 	}
-	for i := len(c.outer) - 1; i >= 0; i-- {
-		if c.outer[i].Boundary == "" {
-			continue
-		}
-		if closing, ok := matches(data, c.outer[i].Boundary); ok {
-			c.begin(c.outer[:i+1], closing)
-			return true
-		}
-	}
-	return false
+	return false, nil
 }
 
-// begin starts what follows a boundary of the last part of outer.
-func (c *Converter) begin(outer []part, closing bool) {
-	if !c.inBody {
-		c.endHeaderLine()
-		c.encodingLine()
-	}
-	within := outer[len(outer)-1]
-	c.primary = true
+// begin starts what follows a boundary of a multipart.
+func (c *Converter) begin(depth int, closing bool) {
+	c.place = Part
 	if closing {
 		// What comes until the next boundary belongs to no part.
-		c.outer, c.part, c.inBody = outer[:len(outer)-1], part{}, true
+		c.outer, c.part, c.inBody = c.outer[:depth], part{}, true
 		return
 	}
-	c.outer, c.part, c.inBody = outer, part{Type: within.Inside()}, false
-}
-
-// matches compares a line with a boundary. White space may follow it.
-func matches(line []byte, boundary string) (closing, ok bool) {
-	rest, ok := bytes.CutPrefix(line[2:], []byte(boundary))
-	if !ok {
-		return false, false
-	}
-	rest, closing = bytes.CutPrefix(rest, []byte("--"))
-	return closing, len(bytes.TrimLeft(rest, " \t\r")) == 0
+	c.part, c.inBody = part{Type: c.outer[depth].Inside()}, false
+	c.outer = c.outer[:depth+1]
 }

@@ -137,11 +137,38 @@ func TestConvert(t *testing.T) {
 }
 
 func TestHeader(t *testing.T) {
-	up := func(line string) string { return strings.ToUpper(line) }
-	in := "From: a\n\tb\nContent-Type: message/rfc822\n\nTo: c\n\nbody: d\n"
-	want := "FROM: A\n\tB\nCONTENT-TYPE: MESSAGE/RFC822\n\nTo: c\n\nbody: d\n"
+	up := func(place Place, line string, made bool) ([]string, error) {
+		switch {
+		case strings.HasPrefix(line, "X:"):
+			return nil, nil
+		case strings.HasPrefix(line, "Y:"):
+			return []string{"Z: z", line}, nil
+		case place == Own:
+			return []string{strings.ToUpper(line)}, nil
+		case place == Part:
+			return []string{strings.ToLower(line)}, nil
+		}
+		return []string{line}, nil
+	}
+	in := "From: a\n\tb\nX: x\n x\nContent-Type: message/rfc822\n\nTo: c\nY: y\nContent-Type: multipart/mixed; boundary=b\n\n--b\nX-Part: P\n\nbody: D\n"
+	want := "FROM: A\n\tB\nCONTENT-TYPE: MESSAGE/RFC822\n\nTo: c\nZ: z\nY: y\nContent-Type: multipart/mixed; boundary=b\n\n--b\nx-part: p\n\nbody: D\n"
 	if got := run(&Converter{Header: up}, in, 1000); got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// Lines of bodies and those between parts are one's, header lines the other's.
+func TestBody(t *testing.T) {
+	in := "From: a\nContent-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: 8bit\n\nü\n--b\nContent-Transfer-Encoding: 8bit\n\nü\n--b--\n"
+	var bodies []string
+	c := &Converter{SevenBit: true}
+	c.Body = func(data []byte, ended bool) error {
+		bodies = append(bodies, string(data))
+		return c.Out([]byte("> "+string(data)), ended)
+	}
+	run(c, in, 1000)
+	if got, want := strings.Join(bodies, "|"), "|ü|--b||=C3=BC|--b--"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -28,6 +28,16 @@ func (t Type) Composite() bool {
 	return strings.HasPrefix(t.Name, "multipart/") || strings.HasPrefix(t.Name, "message/")
 }
 
+// Describes reports whether a header, given in lower case, describes content, wherever
+// it stands. RFC 2045, section 9; RFC 2183.
+func Describes(name string) bool {
+	switch name {
+	case "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "content-id", "content-description":
+		return true
+	}
+	return false
+}
+
 // Inside is the type of a part that does not tell its own. RFC 2046, section
 // 5.1.5.
 func (t Type) Inside() Type {
