@@ -79,6 +79,12 @@ type Agent struct {
 	// in trouble, so that no more mail is sent there for a while.
 	Deliver func(*Request) deliver.Report
 
+	// Idle is called when no request has come for a moment, and when the queue
+	// manager is gone, so that the agent can let go of what it keeps for the
+	// next one. It returns when it wants to be called again if there still is
+	// no request; 0 for never.
+	Idle func(gone bool) time.Duration
+
 	filter *table.List
 }
 
@@ -145,6 +151,11 @@ type announcement struct {
 // serve does the requests of one connection: one for a stock queue manager, as
 // many as come for one of ours, which sends its request before it was greeted.
 func serve(s *stream.Stream, c server.Client, a *Agent) {
+	var idle func() time.Duration
+	if a.Idle != nil {
+		defer a.Idle(true)
+		idle = func() time.Duration { return a.Idle(false) }
+	}
 	s.Prefetch()
 	keep := s.Buffered() > 0 && c.FD >= 0
 	if !keep {
@@ -153,9 +164,12 @@ func serve(s *stream.Stream, c server.Client, a *Agent) {
 	}
 	// Greeting and answer go out together.
 	attr.Write(s, announcement{deliver.Protocol, true})
-	for serveOne(s, c.Service, a, func() bool { return closed(c.FD) }) && c.More(s) {
+	for serveOne(s, c.Service, a, func() bool { return closed(c.FD) }) && c.More(s, moment, idle) {
 	}
 }
+
+// moment is how long a request may take to come when there are more.
+const moment = 20 * time.Millisecond
 
 // closed reports whether the other side has closed the connection.
 func closed(fd int) bool {

@@ -12,6 +12,7 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
 	"postrider/lib/base/table"
+	"postrider/lib/service/ipc"
 )
 
 // A Client is who is at the other end of a stream.
@@ -56,20 +57,33 @@ func (p *Process) useful() bool {
 }
 
 // More sends what was written and waits for another request of the same
-// client. False: the client is gone, or this process should go.
-func (c Client) More(s *stream.Stream) bool {
+// client. False: the client is gone, or this process should go. When nothing comes
+// for a while, idle is called, if it is not nil; it returns how long to wait
+// until it is called again, 0 for never.
+func (c Client) More(s *stream.Stream, while time.Duration, idle func() time.Duration) bool {
 	p := c.Process
 	if s.Flush() != nil || !p.useful() || table.Changed() != "" {
 		return false
 	}
 	p.progress.busy = false
-	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN}, {Fd: statusFD, Events: unix.POLLIN}}
+	end := time.Now().Add(p.MaxIdle)
+	if idle == nil {
+		while = 0
+	}
 	for {
-		n, err := unix.Poll(fds, int(p.MaxIdle/time.Millisecond))
-		if err == unix.EINTR {
-			continue
+		wait := time.Until(end)
+		if while > 0 {
+			wait = min(wait, while)
 		}
-		if err != nil || n == 0 || fds[0].Revents == 0 {
+		came, ok := c.poll(wait)
+		switch {
+		case !ok:
+			return false
+		case came:
+		case while > 0 && time.Now().Before(end):
+			while = idle()
+			continue
+		default:
 			return false
 		}
 		break
@@ -86,6 +100,18 @@ func (c Client) More(s *stream.Stream) bool {
 	p.progress.busy = true
 	p.Pat()
 	return true
+}
+
+// poll waits for a request; ok is false when there will be none.
+func (c Client) poll(wait time.Duration) (came, ok bool) {
+	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN}, {Fd: statusFD, Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, max(0, int(wait/time.Millisecond)))
+		if err == unix.EINTR {
+			continue
+		}
+		return fds[0].Revents != 0, err == nil && (n == 0 || fds[0].Revents != 0)
+	}
 }
 
 func (s single) client(p *Process, st *stream.Stream, fd int) {
@@ -267,25 +293,15 @@ func (a *acceptor) accept(listen int) int {
 func receive(fd int) (int, attr.List, error) {
 	const limit = 100 * time.Second
 	stream.FD(fd).SetTimeout(limit)
-	var b [1]byte
-	oob := make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(fd, b[:], oob, unix.MSG_CMSG_CLOEXEC)
+	passed, err := ipc.ReceiveDescriptor(stream.FD(fd))
 	if err != nil {
 		return -1, nil, err
 	}
-	messages, err := unix.ParseSocketControlMessage(oob[:n])
-	if err != nil || len(messages) != 1 {
-		return -1, nil, fmt.Errorf("no descriptor came (%v)", err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, nil, fmt.Errorf("no descriptor came (%v)", err)
-	}
-	syscall.SetNonblock(fds[0], false)
+	syscall.SetNonblock(passed, false)
 	list, err := attr.ReadList(stream.New(stream.FD(fd)), 0)
 	if err != nil {
-		syscall.Close(fds[0])
+		syscall.Close(passed)
 		return -1, nil, err
 	}
-	return fds[0], list, nil
+	return passed, list, nil
 }
