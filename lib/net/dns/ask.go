@@ -30,7 +30,7 @@ func (r *Resolver) ask(name string, t Type) (reply *mdns.Msg, secure bool, err e
 			case mdns.RcodeSuccess:
 			case mdns.RcodeNameError:
 				if len(reply.Answer) == 0 {
-					return nil, false, notFound(name, t)
+					return nil, false, notFound(name, t).lasting(reply)
 				}
 			case mdns.RcodeServerFailure, mdns.RcodeRefused, mdns.RcodeNotImplemented:
 				continue // this server cannot; another one may

@@ -3,6 +3,9 @@ package dns
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	mdns "github.com/miekg/dns"
 )
 
 // A Kind tells what a failed lookup means for mail.
@@ -26,6 +29,8 @@ type Error struct {
 	Type   Type
 	NoData bool // NotFound: the name exists, with data of other types
 	Text   string
+
+	TTL time.Duration // NotFound: how long it is good; 0: nobody said
 }
 
 func (e *Error) Error() string { return e.Text }
@@ -89,4 +94,15 @@ func badName(name string, t Type) *Error {
 
 func loop(name string, t Type) *Error {
 	return &Error{Kind: NotFound, Name: name, Type: t, Text: fmt.Sprintf("Name server loop for %s", name)}
+}
+
+// lasting says how long it is good that there is no such record: what the server
+// of the zone says in its SOA record. Source: RFC 2308, section 5.
+func (e *Error) lasting(reply *mdns.Msg) *Error {
+	for _, rr := range reply.Ns {
+		if soa, ok := rr.(*mdns.SOA); ok {
+			e.TTL = ttl(min(soa.Hdr.Ttl, soa.Minttl))
+		}
+	}
+	return e
 }

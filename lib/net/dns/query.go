@@ -45,9 +45,9 @@ func (r *Resolver) Lookup(name string, t Type) (Answer, error) {
 		case bad:
 			return Answer{}, malformed(asked, t)
 		case len(reply.Answer) == 0 || sameName(reply.Question[0].Name, name):
-			return Answer{}, noData(asked, t)
+			return Answer{}, noData(asked, t).lasting(reply)
 		case reply.Rcode == mdns.RcodeNameError:
-			return Answer{}, notFound(asked, t)
+			return Answer{}, notFound(asked, t).lasting(reply)
 		}
 	}
 	return Answer{}, loop(asked, t)

@@ -194,6 +194,7 @@ func (s *Server) fill(m *dns.Msg, q dns.Question) {
 		}
 		if !exists {
 			m.Rcode = dns.RcodeNameError
+			s.authority(m, name)
 			return
 		}
 		alias := ""
@@ -207,9 +208,25 @@ func (s *Server) fill(m *dns.Msg, q dns.Question) {
 			}
 		}
 		if alias == "" {
+			if len(m.Answer) == 0 {
+				s.authority(m, name)
+			}
 			return
 		}
 		name = alias
+	}
+}
+
+// authority adds the SOA record of the zone that a name would be in, which says how
+// long it is good that there is nothing.
+func (s *Server) authority(m *dns.Msg, name string) {
+	for ; name != ""; _, name, _ = strings.Cut(name, ".") {
+		for _, rr := range s.records[name] {
+			if rr.Header().Rrtype == dns.TypeSOA {
+				m.Ns = append(m.Ns, rr)
+				return
+			}
+		}
 	}
 }
 
