@@ -171,9 +171,9 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 			continue
 		}
 		s := newSession(t, conn, d.id())
-		s.policy, s.loops = policy, dest.loops()
+		s.policy, s.loops, s.nexthop = policy, dest.loops(), dest.key()
 		s.final = final && i == len(targets)-1
-		if s.greet(d) && s.allowed(d) {
+		if s.greet(d) && s.allowed(d) && s.login(d) {
 			// Only now it counts: there may be a better server behind one
 			// that will not talk with us.
 			if sessions++; sessions == conf.MXSessionLimit {

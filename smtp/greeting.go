@@ -153,6 +153,9 @@ func (s *session) keyword(words []string, ignored []string) {
 		return
 	}
 	name := strings.ToUpper(words[0])
+	if first, ok := strings.CutPrefix(name, "AUTH="); ok { // an old form
+		name, words = "AUTH", append([]string{"AUTH", first}, words[1:]...)
+	}
 	for _, word := range ignored {
 		if word == name {
 			return
@@ -170,7 +173,7 @@ func (s *session) keyword(words []string, ignored []string) {
 	case "STARTTLS":
 		s.starttls = true
 	case "AUTH":
-		s.auth = strings.Join(words[1:], " ")
+		s.offersAuth, s.auth = true, strings.Join(words[1:], " ")
 	case "SIZE":
 		s.size = true
 		s.setSizeLimit(words[1:])

@@ -1,7 +1,5 @@
 package main
 
-import "postrider/lib/base/msg"
-
 // Bits of a request's smtputf8 attribute: that the sender asked for it, and what
 // in the message needs it.
 const (
@@ -23,12 +21,4 @@ func (s *session) allowed(d *delivery) bool {
 		return false
 	}
 	return true
-}
-
-// warnOfMissing tells the administrator, once in the life of a process, of
-// settings that ask for what this version cannot do.
-func warnOfMissing() {
-	if conf.SASLAuthEnable {
-		msg.Warn("authentication is not available yet: %s is ignored", paramName("smtp_sasl_auth_enable"))
-	}
 }

@@ -16,6 +16,7 @@ type session struct {
 	*stream.Stream
 	replies dialogue.Reader
 	id      string // queue ID, for the log
+	nexthop string // as it was written
 
 	final bool // there is no other server to try
 	loops bool // this may be ourselves
@@ -41,6 +42,7 @@ type features struct {
 	size       bool
 	sizeLimit  int64 // 0: none
 	starttls   bool
+	offersAuth bool
 	auth       string // mechanisms
 	xforward   map[string]bool
 
@@ -78,11 +80,21 @@ func (s *session) ask(command string, limit time.Duration) (dialogue.Reply, erro
 	return s.reply()
 }
 
+// askSecret is ask for what nobody may read in logs and transcripts, where something
+// else stands for it.
+func (s *session) askSecret(command, shown string, limit time.Duration) (dialogue.Reply, error) {
+	s.within(limit)
+	s.sayAs(command, shown)
+	return s.reply()
+}
+
 // say puts a command into the buffer. A command is one line whatever an
 // address contains.
-func (s *session) say(command string) {
-	msg.Debug("> %s: %s", s.relay(), command)
-	s.transcript.add("Out: ", command)
+func (s *session) say(command string) { s.sayAs(command, command) }
+
+func (s *session) sayAs(command, shown string) {
+	msg.Debug("> %s: %s", s.relay(), shown)
+	s.transcript.add("Out: ", shown)
 	s.WriteString(strings.NewReplacer("\r", " ", "\n", " ").Replace(command))
 	s.WriteString("\r\n")
 }

@@ -202,7 +202,7 @@ func (s *session) startTLS(d *delivery) bool {
 		d.failAll(s, failure("4.7.5", "TLS is required, but our TLS engine is unavailable"), true)
 		return false
 	}
-	s.mayGoPlain = level == starttls.May && !conf.SASLAuthEnable &&
+	s.mayGoPlain = level == starttls.May && !s.hasLogin(d) &&
 		(d.req.TraceOnly() || d.req.Times.Active.Sub(d.req.Times.Arrival) >= minimalBackoff)
 	peer, err := s.policy.peer(s)
 	if err == nil {
