@@ -31,7 +31,7 @@ func openRefused(p *saslParams) (*refusedLogins, error) {
 	case !strings.HasPrefix(name, "proxy:"):
 		return nil, fmt.Errorf("SASL authentication cache name %q must start with \"proxy:\"", name)
 	}
-	t, err := table.Open(name, table.FoldKey)
+	t, err := table.Open(name, table.FoldKey|table.Writable)
 	if err != nil {
 		return nil, fmt.Errorf("parameter %s: %w", paramName("smtp_sasl_auth_cache_name"), err)
 	}

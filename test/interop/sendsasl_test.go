@@ -152,7 +152,7 @@ func (l *loginLab) run(t *testing.T, s side) map[string]string {
 	}
 	os.Remove("/var/lib/postfix/sasl_cache.db")
 	b := newBed(t, mix{base: s}, "transport_maps=texthash:/etc/postfix/logins", "delay_warning_time=0", "minimal_backoff_time=1h", "maximal_backoff_time=1h",
-		"smtp_sasl_auth_cache_name=proxy:btree:/var/lib/postfix/sasl_cache")
+		"proxy_write_maps=proxy:btree:/var/lib/postfix/sasl_cache")
 	entries, err := os.ReadFile("testdata/master.cf")
 	if err != nil {
 		t.Fatal(err)
