@@ -114,7 +114,9 @@ func (s *session) login(d *delivery) bool {
 	}
 	who, found, err := logins.find(s, d.req.Sender)
 	if err != nil {
-		d.failAll(s, failure("4.3.0", "%s: %v", paramName("smtp_sasl_password_maps"), err), true)
+		msg.Warn("%v", err)
+		msg.Warn("%s: %s lookup error", s.id, paramName("smtp_sasl_password_maps"))
+		d.failAll(s, failure("4.3.0", "local data error while talking to %s", s.name()), false)
 		return false
 	}
 	if !found {
@@ -162,7 +164,12 @@ func (s *session) loginOptions() sasl.Options {
 func (s *session) authenticate(who client.Login) *agent.Outcome {
 	names := s.mechanisms()
 	if len(names) == 0 {
+		msg.Warn("%s offered no supported AUTH mechanisms: '%s'", s.relay(), s.auth)
 		return failure("4.7.0", "SASL authentication failed: server %s offered no compatible authentication mechanisms for this type of connection security", s.name())
+	}
+	if who.User == "" {
+		msg.Warn("SASL authentication failure: the user in %s has no name", paramName("smtp_sasl_password_maps"))
+		return s.cannotLogIn("generic failure")
 	}
 	mechanism, x := client.Choose(names, s.loginOptions(), who)
 	if x == nil {
@@ -177,7 +184,7 @@ func (s *session) authenticate(who client.Login) *agent.Outcome {
 		reply, err := s.askSecret(command, shown, conf.HeloTimeout)
 		switch {
 		case err != nil:
-			return s.broken(err, "performing the AUTH handshake")
+			return s.broken(err, "performing the EHLO handshake")
 		case reply.Class() == 2 && reply.Code != 0:
 			if err := x.Done(); err != nil {
 				return s.cannotLogIn(err.Error())
@@ -202,7 +209,7 @@ func (s *session) respond(x client.Exchange, reply dialogue.Reply) ([]byte, *age
 	text := strings.TrimSpace(reply.Lines[0][min(4, len(reply.Lines[0])):])
 	challenge, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, s.cannotLogIn("malformed SASL challenge from server")
+		return nil, s.cannotLogIn("bad protocol / cancel")
 	}
 	answer, err := x.Next(challenge)
 	if err != nil {

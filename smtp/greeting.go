@@ -173,7 +173,10 @@ func (s *session) keyword(words []string, ignored []string) {
 	case "STARTTLS":
 		s.starttls = true
 	case "AUTH":
-		s.offersAuth, s.auth = true, strings.Join(words[1:], " ")
+		s.auth = strings.Join(words[1:], " ")
+		if s.offersAuth = len(words) > 1; !s.offersAuth && logins != nil {
+			msg.Warn("%s offered null AUTH mechanism list", s.relay())
+		}
 	case "SIZE":
 		s.size = true
 		s.setSizeLimit(words[1:])

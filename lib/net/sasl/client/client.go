@@ -43,7 +43,7 @@ type Exchange interface {
 }
 
 // errUnexpected says that a server wants to know more than the mechanism has.
-var errUnexpected = errors.New("bad protocol / cancel")
+var errUnexpected = errors.New("generic failure")
 
 // mechanisms stand in the order of preference.
 var mechanisms = []struct {
