@@ -92,7 +92,7 @@ func (p *postconf) bounceTexts(name string) error {
 	}
 	args = append(args, p.overrideArguments()...)
 	command := exec.Command(filepath.Join(s.Value("daemon_directory"), "bounce"), args...)
-	command.Stdout, command.Stderr = p.out, p.err
+	command.Stdout, command.Stderr = p.stdout, p.err
 	command.Env = append(os.Environ(), "MAIL_CONFIG="+p.dir)
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(command.Args, " "), err)

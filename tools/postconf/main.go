@@ -94,6 +94,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -120,6 +121,8 @@ var errSaid = errors.New("reported")
 // A postconf is one run of the command.
 type postconf struct {
 	out, err  io.Writer
+	stdout    io.Writer     // behind buffer
+	buffer    *bufio.Writer // behind out
 	modes     map[byte]bool // option letters
 	dir       string
 	classes   string
@@ -129,11 +132,23 @@ type postconf struct {
 }
 
 func (p *postconf) warn(format string, args ...any) {
+	p.buffer.Flush()
 	fmt.Fprintln(p.err, "postconf: warning: "+msg.Printable(msg.Text(format, args...)))
 }
 
-// run does what the arguments say.
+// run does what the arguments say. Output stands in front of the warnings about
+// what comes behind it.
 func (p *postconf) run(args []string) error {
+	p.stdout, p.buffer = p.out, bufio.NewWriter(p.out)
+	p.out = p.buffer
+	err := p.perform(args)
+	if e := p.buffer.Flush(); err == nil && e != nil {
+		err = fmt.Errorf("write output: %w", e)
+	}
+	return err
+}
+
+func (p *postconf) perform(args []string) error {
 	if err := p.options(args); err != nil {
 		return err
 	}

@@ -44,8 +44,7 @@ type printer interface {
 
 // list prints the queue.
 func list(p printer) {
-	s, wait := connect()
-	err := ipc.Expect(s, showq.Protocol)
+	s, wait, err := connect()
 	if err == nil {
 		err = read(s, p)
 	}
@@ -58,12 +57,16 @@ func list(p printer) {
 	}
 }
 
-// connect reaches the showq service. When it is not there the superuser looks
-// at the queue with the same program, run by hand.
-func connect() (s *stream.Stream, wait func() error) {
-	s, err := ipc.Dial("public/"+conf.ShowqServiceName, time.Hour)
+// connect reaches the showq service, which says hello. When it is not there, or
+// goes at this moment, the superuser looks at the queue with the same program, run
+// by hand.
+func connect() (s *stream.Stream, wait func() error, err error) {
+	s, err = ipc.Dial("public/"+conf.ShowqServiceName, time.Hour)
 	if err == nil {
-		return s, func() error { return nil }
+		if err = ipc.Expect(s, showq.Protocol); !errors.Is(err, syscall.ECONNRESET) {
+			return s, func() error { return nil }, err
+		}
+		s.Close()
 	}
 	var errno syscall.Errno
 	errors.As(err, &errno)
@@ -75,16 +78,17 @@ func connect() (s *stream.Stream, wait func() error) {
 		fatal("Queue report unavailable - mail system is down (%s)", trouble)
 	}
 	msg.Warn("Mail system is down -- accessing queue directly (%s)", trouble)
-	showq := exec.Command(filepath.Join(conf.DaemonDirectory, "showq"), "-u", "-S")
-	showq.Stderr = os.Stderr
-	out, err := showq.StdoutPipe()
+	program := exec.Command(filepath.Join(conf.DaemonDirectory, "showq"), "-u", "-S")
+	program.Stderr = os.Stderr
+	out, err := program.StdoutPipe()
 	if err == nil {
-		err = showq.Start()
+		err = program.Start()
 	}
 	if err != nil {
-		fatal("run %s: %v", showq.Path, err)
+		fatal("run %s: %v", program.Path, err)
 	}
-	return stream.New(oneWay{out}), showq.Wait
+	s = stream.New(oneWay{out})
+	return s, program.Wait, ipc.Expect(s, showq.Protocol)
 }
 
 // sentence is the text of a system error, as everybody knows it.
