@@ -98,6 +98,7 @@ type submission struct {
 	id       string
 	uid      int
 	requeued bool
+	utf8     bool // SMTPUTF8 was asked for
 	to       *cleanup.Writer
 	logged   bool
 }
@@ -108,12 +109,14 @@ var errFormat = errors.New("malformed queue file")
 // copy reports whether the file can go: its message is in the queue, or there
 // is none in it.
 func (s *submission) copy() bool {
+	r := record.NewReader(s.file)
+	s.utf8 = asksUTF8(r)
 	var err error
 	s.to, err = cleanup.Open(conf.Cleanup.Path(), s.flags(), conf.IPCTimeout)
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
-	if err := s.records(); err != nil {
+	if err := s.records(r); err != nil {
 		s.to.Abort()
 		msg.Warn("uid=%d: %s: %v", s.uid, s.file.Path(), err)
 		return errors.Is(err, errFormat)
@@ -140,8 +143,26 @@ func orText(reason string, status cleanup.Status) string {
 	return status.Text()
 }
 
+// asksUTF8 looks at the begin of the file for a request of SMTPUTF8: of sendmail -O,
+// or from an earlier stay in the queue.
+func asksUTF8(r *record.Reader) bool {
+	defer r.SeekTo(0)
+	for {
+		t, data, err := r.Next()
+		switch {
+		case err == nil && t == record.Size:
+			return record.AskedFor(data)&record.UTF8Requested != 0
+		case err != nil || t != record.Time:
+			return false
+		}
+	}
+}
+
 func (s *submission) flags() int {
 	flags := cleanup.FlagBounce | cleanup.MaskExternal
+	if s.utf8 && conf.Address.SMTPUTF8Enable {
+		flags |= cleanup.FlagSMTPUTF8
+	}
 	if !s.requeued {
 		flags |= cleanup.FlagMilter
 		if conf.Address.SMTPUTF8Enable {
@@ -156,8 +177,7 @@ func (s *submission) flags() int {
 }
 
 // records copies envelope, content and extracted part.
-func (s *submission) records() error {
-	r := record.NewReader(s.file)
+func (s *submission) records(r *record.Reader) error {
 	allowed := record.EnvelopeTypes
 	for {
 		t, data, err := r.Next()

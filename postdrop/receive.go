@@ -30,6 +30,7 @@ type message struct {
 	out       []byte // not yet written
 	senders   int
 	rcpts     int
+	options   bool // were written
 	err       error
 	rejected  cleanup.Status
 	complaint string
@@ -55,8 +56,11 @@ func receive(in *stream.Stream, f *queue.File, uid int) (cleanup.Status, string)
 			return cleanup.StatusBad, "malformed input"
 		}
 		switch {
-		case t == record.Time || t == record.Size && allowed == userEnvelope:
+		case t == record.Time:
 			continue // ours counts
+		case t == record.Size && allowed == userEnvelope:
+			m.asked(data)
+			continue
 		case strings.IndexByte(allowed, byte(t)) < 0:
 			msg.Warn("uid=%d: unexpected record type: %q", uid, byte(t))
 			f.Discard()
@@ -68,6 +72,14 @@ func receive(in *stream.Stream, f *queue.File, uid int) (cleanup.Status, string)
 		if t == record.End {
 			return m.finish()
 		}
+	}
+}
+
+// asked keeps what the sender wants of the mail system, option -O of sendmail.
+func (m *message) asked(data []byte) {
+	if flags := record.AskedFor(data) & record.UTF8Requested; flags != 0 && !m.options {
+		m.options = true
+		m.put(record.Size, []byte(record.Asked(flags)))
 	}
 }
 

@@ -76,6 +76,9 @@ const (
 
 // envelope writes all records before the message.
 func envelope(s *stream.Stream, r *request) {
+	if r.utf8 {
+		record.Write(s, record.Size, record.Asked(record.UTF8Requested))
+	}
 	record.WriteAttribute(s, "envelope_id", r.envelopeID)
 	if r.ret != 0 {
 		record.WriteAttribute(s, "ret_flags", fmt.Sprint(int(r.ret)))

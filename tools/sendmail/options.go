@@ -28,6 +28,7 @@ type request struct {
 	ignoreDots bool
 	fromHeader bool // -t
 	remote     bool // -G
+	utf8       bool // -O smtputf8=yes
 	verbose    int
 	flushSite  string
 	flushID    string
@@ -114,7 +115,7 @@ func (r *request) option(c byte, v string) {
 	case 'o':
 		r.setOld(v)
 	case 'O':
-		setOption(v)
+		r.setOption(v)
 	case 'N', 'R':
 		r.setNotice(c, v)
 	case 'V':
@@ -226,10 +227,18 @@ func (r *request) setOld(v string) {
 
 // setOption reads -O. Options of the original sendmail mean nothing here; what
 // asks for protection must not be passed over.
-func setOption(v string) {
+func (r *request) setOption(v string) {
 	name, value, _ := strings.Cut(strings.ToLower(v), "=")
-	if name == "requiretls" && value != "no" {
-		bad("-O %s: TLS is not available yet, and the message must not be sent without", v)
+	if name != "requiretls" && name != "smtputf8" {
+		return
+	}
+	switch {
+	case value != "yes" && value != "no":
+		bad("-O %s: specify %s=yes or %s=no", v, name, name)
+	case name == "smtputf8":
+		r.utf8 = value == "yes"
+	case value == "yes":
+		bad("-O %s: REQUIRETLS is not available yet, and the message must not be sent without", v)
 	}
 }
 

@@ -33,6 +33,18 @@ func (s Sizes) String() string {
 		Number(s.Flags), Number(s.Content), Number(s.SMTPUTF8)}, " ")
 }
 
+// Asked is the size record of a message that has not been queued yet, with what
+// its sender asked for: SMTPUTF8 flags.
+func Asked(flags int64) string { return Sizes{-1, -1, -1, -1, -1, flags}.String() }
+
+// AskedFor returns the SMTPUTF8 flags of a size record, of whatever kind.
+func AskedFor(data []byte) (flags int64) {
+	if words := strings.Fields(string(data)); len(words) >= 6 {
+		flags, _ = strconv.ParseInt(words[5], 10, 64) // other things mean nothing
+	}
+	return flags
+}
+
 // ParseSizes reads three to six numbers; older systems wrote fewer.
 func ParseSizes(data []byte) (Sizes, error) {
 	words := strings.Fields(string(data))
