@@ -37,6 +37,7 @@ func (m *message) copies() {
 		m.pending = recipient{notify: dsn.NotifyNever, hidden: true}
 		m.recipient(address.Unquote(external))
 	}
+	m.decisions.bcc = nil
 	if m.flags&cleanup.FlagBcc != 0 {
 		if conf.AlwaysBcc != "" {
 			m.bcc = append(m.bcc, conf.AlwaysBcc)

@@ -114,6 +114,7 @@ func unescape(list string) string {
 func (m *message) endContent() {
 	m.sizes.Span = m.offset() - m.sizes.DataOffset
 	m.sizes.Content = m.sizes.Span
+	m.milters.endAt = m.offset()
 	m.put(record.Extracted, "")
 	if m.content.parts.error != "" {
 		m.status |= cleanup.StatusCont
@@ -136,7 +137,10 @@ func (m *message) extractedRecord(t record.Type, data []byte) {
 		m.destination(t, data)
 	case record.End:
 		m.copies()
+		m.room(&m.milters.extractedAt)
+		m.milters.fileEnd = m.offset()
 		m.put(record.End, "")
+		m.askMilters()
 	case record.Done, record.Canceled, record.Killed, record.ReturnReceipt, record.ErrorsTo, record.Priority, record.FullName,
 		record.Inspector, record.Padding:
 		// Of no use.

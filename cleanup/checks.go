@@ -168,6 +168,9 @@ func (m *message) logDecision(action, context, line, text string) {
 	if text != "" {
 		about += ": " + text
 	}
+	if m.milters.checking {
+		action = "milter-header-" + action
+	}
 	m.logAbout(action, context+" "+line[:min(len(line), logged)], about)
 }
 
@@ -187,4 +190,5 @@ func (m *message) writeDecisions() {
 	if m.decisions.redirect != "" {
 		m.put(record.Redirect, address.Unquote(m.decisions.redirect))
 	}
+	m.decisions.filter, m.decisions.redirect = "", ""
 }

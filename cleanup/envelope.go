@@ -33,10 +33,6 @@ func (m *message) envelopeRecord(t record.Type, data []byte) {
 		m.endEnvelope()
 	case record.Size, record.Warn, record.CreateTime, record.Killed, record.Done, record.Canceled, record.Padding, record.Inspector:
 		// Left over from an earlier stay in a queue, or reserved.
-	case record.Milters:
-		if n := strings.TrimSpace(string(data)); n != "0" {
-			m.bad("milters are not supported, and the client hands %s over", n)
-		}
 	default:
 		m.bad("unexpected record type %q in the envelope", byte(t))
 	}
@@ -72,7 +68,8 @@ func (m *message) from(internal string) {
 	m.senderSeen = true
 	m.sender = m.mapSender(internal)
 	m.sizes.SMTPUTF8 |= utf8Flag(m.sender, record.UTF8Sender)
-	m.put(record.From, m.sender)
+	m.putSender()
+	m.emulateMail()
 }
 
 // utf8Flag returns the flag when the text is not ASCII.
@@ -140,6 +137,7 @@ func (m *message) namedAttribute(name, value string) {
 	case "log_helo_name":
 		m.helo = value
 	}
+	m.milters.note(name, value)
 	if m.count++; m.count > conf.AttributeLimit {
 		m.bad("more than %d attributes; see parameter queue_file_attribute_count_limit", conf.AttributeLimit)
 		return
@@ -184,8 +182,10 @@ func (m *message) endEnvelope() {
 		return
 	}
 	m.warnTime()
+	m.room(&m.milters.recipientsAt)
 	m.put(record.Message, "")
 	m.sizes.DataOffset = m.offset()
+	m.room(&m.milters.contentAt)
 	m.section = (*message).headerRecord
 }
 

@@ -107,6 +107,9 @@ func (m *message) explain() string {
 	if m.flags&cleanup.FlagSMTPReply == 0 {
 		return text
 	}
+	if m.milters.reply != "" {
+		return m.milters.reply
+	}
 	if m.reason == "" {
 		return "" // the client knows the words for the status
 	}

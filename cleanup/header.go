@@ -254,6 +254,7 @@ func (m *message) endHeaders() {
 	if m.content.received == 0 {
 		m.bad("no Received: header")
 	}
+	m.milters.bodyAt = m.offset()
 }
 
 // addMissing completes the headers of mail from this site. RFC 5322, section

@@ -3,8 +3,9 @@
 //
 // It makes incomplete headers whole, brings addresses into standard form,
 // maps them with canonical_maps and virtual_alias_maps, adds automatic copies,
-// drops duplicate recipients, limits sizes and hops, and reports to its client
-// only when the message is on disk.
+// drops duplicate recipients, limits sizes and hops, shows the message to mail
+// filters (milters) and makes the changes that they want, and reports to its
+// client only when the message is on disk.
 //
 // # STANDARDS
 //
@@ -64,6 +65,7 @@ var (
 // files from staying behind.
 func prepare(p *server.Process) {
 	waker = ipc.NewWaker("public/" + conf.Wake.QueueServiceName)
+	openMilters()
 	addresses = rewrite.New(conf.Rewrite, p.IPCTimeout, p.IPCIdle, p.IPCTTL)
 	if limit := conf.MessageSizeLimit; limit > 0 {
 		var r syscall.Rlimit
@@ -120,9 +122,10 @@ func serve(s *stream.Stream, c server.Client) {
 	unfinished.set(f.Path())
 	defer unfinished.set("") // the reply goes out after that
 	m := newMessage(f)
+	defer m.milters.end()
 	removeLogs(f.ID)
 	attr.Write(s, cleanup.Announcement{Protocol: cleanup.Protocol, QueueID: f.ID})
-	if !m.receive(s) {
+	if !m.receive(s, c.FD) {
 		f.Discard()
 		return
 	}
@@ -138,7 +141,7 @@ func removeLogs(id string) {
 
 // receive reads flags and records. False: the client went away, or speaks
 // another language; nobody waits for an answer.
-func (m *message) receive(s *stream.Stream) bool {
+func (m *message) receive(s *stream.Stream, fd int) bool {
 	var flags cleanup.Flags
 	if err := attr.Read(s, &flags); err != nil {
 		if !errors.Is(err, io.EOF) {
@@ -154,6 +157,13 @@ func (m *message) receive(s *stream.Stream) bool {
 				msg.Warn("%s: message from %s: %v", m.id, m.origin(), err)
 			}
 			return false
+		}
+		if t == record.Milters {
+			if err := m.takeMilters(s, fd, data); err != nil {
+				msg.Warn("%s: message from %s: %v", m.id, m.origin(), err)
+				return false
+			}
+			continue
 		}
 		m.take(t, data)
 		if t == record.End {

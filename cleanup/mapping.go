@@ -40,8 +40,8 @@ type tables struct {
 	propagate  map[string]bool
 	drop       map[string]bool // headers
 
-	header, mimeHeader, nestedHeader, body check
-	characters                             characters
+	header, mimeHeader, nestedHeader, body, milterHeader check
+	characters                                           characters
 }
 
 // openTables runs with access to the whole file system.
@@ -79,6 +79,7 @@ func openTables(*server.Process) {
 	t.mimeHeader = openCheck("mime_header_checks", conf.MIMEHeaderChecks)
 	t.nestedHeader = openCheck("nested_header_checks", conf.NestedHeaderChecks)
 	t.body = openCheck("body_checks", conf.BodyChecks)
+	t.milterHeader = openCheck("milter_header_checks", conf.MilterHeaderChecks)
 	t.characters = characters{unescape(conf.MessageRejectCharacters), unescape(conf.MessageStripCharacters)}
 	maps = t
 }

@@ -31,6 +31,7 @@ type message struct {
 	header    header
 	content   content
 	decisions decisions
+	milters   milters
 	sizes     record.Sizes
 }
 
@@ -140,7 +141,7 @@ func (m *message) putBytes(t record.Type, data []byte) {
 }
 
 func (m *message) flushLarge() {
-	if len(m.out) >= writeSize {
+	if len(m.out) >= writeSize && !m.milters.aside {
 		m.flush()
 	}
 }

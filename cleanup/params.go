@@ -7,6 +7,7 @@ import (
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/queue"
+	"postrider/lib/net/milter"
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/ipc"
 	"postrider/lib/service/rewrite"
@@ -21,6 +22,17 @@ var conf struct {
 	Rewrite rewrite.Params
 	Bounce  bounce.Params
 	Wake    ipc.Wake
+	Milter  milter.Params
+
+	// Mail filters for mail that does not come through smtpd(8): of users
+	// of this machine, and what internal_mail_filter_classes names. They
+	// see it as if a client on this machine had sent it by SMTP.
+	NonSMTPDMilters string `param:"non_smtpd_milters" default:""`
+
+	// Tables of patterns, with what to do when a header that a mail filter
+	// adds or changes matches: see header_checks(5). PREPEND is not
+	// available.
+	MilterHeaderChecks string `param:"milter_header_checks" default:""`
 
 	// HEADERS
 

@@ -33,6 +33,7 @@ func (m *message) recipient(internal string) {
 	}
 	r.address = m.mapRecipient(standard)
 	m.lastRecipient = r.address
+	m.emulateRcpt(r.address)
 	if r.original == "" {
 		r.original = internal
 	}
@@ -92,13 +93,17 @@ func (m *message) reportExpansion(r recipient) dsn.Notify {
 	return r.notify &^ dsn.NotifySuccess
 }
 
+// key is what makes a recipient a duplicate of another one.
+func (r *recipient) key() string {
+	if conf.Address.EnableOriginalRecipient {
+		return strings.ToLower(r.dsnOriginal + "\x00" + r.original + "\x00" + strconv.Itoa(int(r.notify)) + "\x00" + r.address)
+	}
+	return strings.ToLower(r.address)
+}
+
 // write adds one recipient to the queue file, unless it is there already.
 func (m *message) write(r recipient) {
-	key := strings.ToLower(r.address)
-	if conf.Address.EnableOriginalRecipient {
-		key = strings.ToLower(r.dsnOriginal + "\x00" + r.original + "\x00" + strconv.Itoa(int(r.notify)) + "\x00" + r.address)
-	}
-	if m.recipients.seen(key) {
+	if m.recipients.seen(r.key()) {
 		return
 	}
 	if m.sizes.DataOffset == 0 {
@@ -142,4 +147,12 @@ func (d *duplicates) seen(key string) bool {
 		d.more[key] = true
 	}
 	return false
+}
+
+// forget takes a recipient out that is not one any more.
+func (d *duplicates) forget(key string) {
+	if d.first == key {
+		d.first = "\x00" // no key is like that
+	}
+	delete(d.more, key)
 }

@@ -59,12 +59,17 @@ func (s *session) bdatRefusal(size int64, last bool) (r reply, refusing bool) {
 		if refusal := s.checker.CheckData(s.facts()); refusal != nil {
 			return refused(refusal), true
 		}
+		if r, refused := s.dataMilters(); refused {
+			return r, true
+		}
 		if f, filtering := m.queue.(*filter); filtering {
 			if err := f.data(); err != nil {
 				return s.filterRefused(f, err), true
 			}
 		}
-		m.bdat = s.beginContent()
+		if m.bdat, r = s.beginContent(); r.bad {
+			return r, true
+		}
 	}
 	return r, false
 }

@@ -31,13 +31,19 @@ func (s *session) dataCommand(args string) reply {
 		if refusal := s.checker.CheckData(s.facts()); refusal != nil {
 			return refused(refusal)
 		}
+		if r, refused := s.dataMilters(); refused {
+			return r
+		}
 	}
 	if f, filtering := m.queue.(*filter); filtering {
 		if err := f.data(); err != nil {
 			return s.filterRefused(f, err)
 		}
 	}
-	c := s.beginContent()
+	c, r := s.beginContent()
+	if r.bad {
+		return r
+	}
 	s.say("354 End data with <CR><LF>.<CR><LF>")
 	if err := s.receive(c); err != nil {
 		s.abort()
@@ -47,8 +53,13 @@ func (s *session) dataCommand(args string) reply {
 }
 
 // beginContent sends what comes before the text of the client.
-func (s *session) beginContent() *content {
+func (s *session) beginContent() (*content, reply) {
 	s.envelope()
+	if err := s.handMilters(); err != nil {
+		msg.Warn("%s: %v", s.mail.id, err)
+		s.abort()
+		return nil, refuse("resource", "451 4.3.0 Error: queue file write error")
+	}
 	s.actionFlags()
 	s.mail.queue.Record(record.Message, "")
 	c := &content{queue: s.mail.queue, limit: conf.MessageSizeLimit, line: conf.LineLengthLimit}
@@ -60,7 +71,7 @@ func (s *session) beginContent() *content {
 			c.header(header)
 		}
 	}
-	return c
+	return c, reply{}
 }
 
 // bareNewline is how lines without CR are treated for this client.

@@ -86,20 +86,29 @@ func (s *session) hello(args string) reply {
 			return refused(refusal)
 		}
 	}
+	r, refused := s.heloMilters(before)
 	s.abort()
-	return ok("")
+	if !refused {
+		return ok("")
+	}
+	r.bad = r.hangup // else it is told at MAIL
+	return r
 }
 
 func (s *session) ehloCommand(args string) reply {
 	if args == "" {
 		return refuse("protocol", "501 Syntax: EHLO hostname")
 	}
-	if r := s.hello(args); r.bad {
+	r := s.hello(args)
+	if r.bad {
 		return r
 	}
 	s.protocol = "ESMTP"
 	s.mask = s.ehloMaskOf()
 	lines := append([]string{conf.MyHostname}, s.keywords()...)
+	if strings.HasPrefix(r.text, "5") { // a filter refuses the client
+		lines = []string{conf.MyHostname, "ENHANCEDSTATUSCODES"}
+	}
 	for i := range lines {
 		lines[i] = "250-" + lines[i]
 	}

@@ -47,7 +47,7 @@ func (s *session) tooBusy() string {
 		msg.Warn("%v", err)
 		return ""
 	}
-	s.counted = true
+	s.counted, s.connections = true, count
 	refusal := "421 4.7.0 " + conf.MyHostname + " Error: too many connections from " + s.client.Address
 	switch {
 	case conf.ClientConnectionCountLimit > 0 && count > conf.ClientConnectionCountLimit:

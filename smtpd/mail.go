@@ -15,17 +15,18 @@ import (
 // A transaction is one message, from MAIL to the end of its data. Ending it is
 // s.mail = nil.
 type transaction struct {
-	sender   string // internal form
-	command  string // the whole line, for a content filter
-	arrived  time.Time
-	size     int64 // as declared, then as received
-	encoding string
-	envID    string
-	ret      dsn.Return
-	utf8     bool   // the client asked for SMTPUTF8
-	auth     bool   // the client has told who has sent it
-	verp     string // delimiters
-	instance string
+	sender    string   // internal form
+	command   string   // the whole line, for a content filter
+	arguments []string // address and parameters, for mail filters
+	arrived   time.Time
+	size      int64 // as declared, then as received
+	encoding  string
+	envID     string
+	ret       dsn.Return
+	utf8      bool   // the client asked for SMTPUTF8
+	auth      bool   // the client has told who has sent it
+	verp      string // delimiters
+	instance  string
 
 	recipients int     // accepted
 	first      string  // the first of them, for the Received: header
@@ -69,6 +70,9 @@ func (s *session) mailCommand(args string) reply {
 	}
 	s.sasl.Sender = ""
 	m := &transaction{sender: sender, command: "MAIL " + args, arrived: time.Now()}
+	if s.filters != nil {
+		m.arguments = append([]string{request.path}, request.params...)
+	}
 	for _, p := range request.params {
 		if r := s.mailParameter(m, p); r.bad {
 			return r
@@ -136,6 +140,10 @@ func (s *session) beginMail(m *transaction) reply {
 			return r
 		}
 		s.queueID()
+	}
+	if r, refused := s.mailMilters(); refused {
+		s.abort()
+		return r
 	}
 	return ok("250 2.1.0 Ok")
 }

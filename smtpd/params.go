@@ -9,6 +9,7 @@ import (
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/verp"
+	"postrider/lib/net/milter"
 	"postrider/lib/net/starttls"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/flush"
@@ -30,6 +31,19 @@ type params struct {
 	Detect  cleanup.Detect
 	Rewrite rewrite.Params
 	Flush   flush.Params
+
+	Milter milter.Params
+
+	// Mail filters (milters) that see all mail from the network: words like
+	// inet:host:port or unix:path. One with settings of its own is written
+	// { inet:host:port, default_action = accept, connect_timeout = 10s };
+	// the settings are command_timeout, connect_timeout, content_timeout,
+	// default_action and protocol.
+	Milters string `param:"smtpd_milters" default:""`
+
+	// Tables from the address of a client to the mail filters for it,
+	// instead of $smtpd_milters. The word DISABLE means none.
+	MilterMaps string `param:"smtpd_milter_maps" default:""`
 
 	TLSLibrary starttls.Params
 	TLS        tlsParams
@@ -122,6 +136,16 @@ type params struct {
 
 	// A table with footers for single replies; the key is the reply.
 	RejectFooterMaps string `param:"smtpd_reject_footer_maps" default:""`
+
+	// Tables that replace 4xx and 5xx replies before a footer is added; the key is
+	// the reply. The new one must be a refusal, too. What was logged
+	// before stays as it is; the log has both replies.
+	RejectFilterMaps string `param:"smtpd_reject_filter_maps" default:""`
+
+	// Tables that are asked with each DNS record, as text, before it is used for a
+	// decision: "name ttl IN type data". With the answer IGNORE the record is
+	// not used. Names of clients are not looked up this way.
+	DNSReplyFilter string `param:"smtpd_dns_reply_filter" default:""`
 
 	// Whose headers are completed with $myorigin and $mydomain: lists of
 	// permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated,

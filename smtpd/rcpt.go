@@ -10,10 +10,11 @@ import (
 
 // A recipient is what RCPT says.
 type recipient struct {
-	address  string // internal form
-	command  string // the whole line, for a content filter
-	notify   dsn.Notify
-	original string // ORCPT: "rfc822;joe@example.com", decoded
+	address   string   // internal form
+	command   string   // the whole line, for a content filter
+	arguments []string // address and parameters, for mail filters
+	notify    dsn.Notify
+	original  string // ORCPT: "rfc822;joe@example.com", decoded
 }
 
 func (s *session) rcptCommand(args string) reply {
@@ -32,6 +33,9 @@ func (s *session) rcptCommand(args string) reply {
 		return refuse("protocol", "501 5.5.4 Syntax: RCPT TO:<address>")
 	}
 	to := recipient{command: "RCPT " + args}
+	if s.filters != nil {
+		to.arguments = append([]string{request.path}, request.params...)
+	}
 	to.address, valid = pathRule{strict: conf.StrictEnvelopes, dash: conf.AllowMinUser, utf8: m.utf8}.parsePath(request.path)
 	if !s.charactersAllowed(request.path, nil) {
 		return refuse("protocol", undeclared)
@@ -68,8 +72,13 @@ func (s *session) addRecipient(to recipient) reply {
 		m.recipient = &to.address
 		refusal := s.checker.CheckRecipient(s.facts())
 		if refusal != nil {
+			s.rejectedRcpt(&to, refusal.Reply)
 			m.recipient = nil
 			return refused(refusal)
+		}
+		if r, refused := s.rcptMilters(&to); refused {
+			m.recipient = nil
+			return r
 		}
 	}
 	m.recipient = nil

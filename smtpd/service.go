@@ -38,6 +38,7 @@ type service struct {
 	names     resolver
 	anvil     *anvil.Client
 	submit    func(*session) (submission, error)
+	milter    milterService
 	flush     func(domain string) (flush.Status, error)
 	pat       func() // tells the watchdog that there is progress
 
@@ -45,6 +46,7 @@ type service struct {
 	discard        ehloMask
 	discardMaps    *table.List
 	footers        *table.List
+	rejects        *table.List
 	filter         string // characters of values in footers
 	commandFilter  *table.List
 	forbidden      *match.List
@@ -65,7 +67,7 @@ var daemon *service
 
 // open makes the service while the process may still read all files.
 func open(p *server.Process) {
-	names, err := dns.New(dns.Options{})
+	names, checked, err := resolvers()
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
@@ -82,6 +84,9 @@ func open(p *server.Process) {
 		daemon.submit = submitPostdrop
 		return
 	}
+	if err := daemon.openMilters(); err != nil {
+		msg.Fatal("%v", err)
+	}
 	if err := daemon.openTLS(); err != nil {
 		msg.Fatal("%v", err)
 	}
@@ -89,9 +94,23 @@ func open(p *server.Process) {
 		msg.Fatal("%v", err)
 	}
 	daemon.anvil = anvil.New(conf.IPCTimeout)
-	if err := daemon.openChecker(names, p.Settings.Value); err != nil {
+	if err := daemon.openChecker(checked, p.Settings.Value); err != nil {
 		msg.Fatal("%v", err)
 	}
+}
+
+// resolvers make two: the first for the names of clients, the second for
+// decisions, with $smtpd_dns_reply_filter.
+func resolvers() (names, checked *dns.Resolver, err error) {
+	if names, err = dns.New(dns.Options{}); err != nil || conf.DNSReplyFilter == "" {
+		return names, names, err
+	}
+	drop, err := dns.ReplyFilter("smtpd_dns_reply_filter", conf.DNSReplyFilter)
+	if err != nil {
+		return nil, nil, err
+	}
+	checked, err = dns.New(dns.Options{Drop: drop})
+	return names, checked, err
 }
 
 // openChecker makes what decides.
@@ -101,6 +120,7 @@ func (sv *service) openChecker(names access.Names, value func(string) string) er
 		return err
 	}
 	routes := rewrite.New(conf.Rewrite, conf.IPCTimeout, conf.IPCIdle, conf.IPCTTL)
+	sv.milter.routes = routes
 	sv.checker, err = access.New(&conf.Access, access.Services{
 		Domains: ours, Parents: conf.Domains.Parents, Names: names, Value: value,
 		Resolver: routes,
@@ -164,6 +184,7 @@ func (sv *service) openTables() (err error) {
 	}{
 		{&sv.discardMaps, "smtpd_discard_ehlo_keyword_address_maps", conf.DiscardEHLOMaps},
 		{&sv.footers, "smtpd_reject_footer_maps", conf.RejectFooterMaps},
+		{&sv.rejects, "smtpd_reject_filter_maps", conf.RejectFilterMaps},
 		{&sv.commandFilter, "smtpd_command_filter", conf.CommandFilter},
 	} {
 		if *t.list, err = table.OpenList(t.text, table.FoldKey); err != nil {

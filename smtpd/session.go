@@ -11,6 +11,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
+	"postrider/lib/net/milter"
 	"postrider/lib/net/starttls"
 	"postrider/smtpd/access"
 )
@@ -36,25 +37,28 @@ type session struct {
 	encryption access.TLS
 	mask       ehloMask // keywords that this client does not get
 	mail       *transaction
-	forwards   bool       // the client may use XFORWARD, whoever it becomes
-	forward    *forwarded // by XFORWARD
+	filters    *milter.Session // nil: none
+	rejection  string          // why a recipient is refused, while filters are told
+	forwards   bool            // the client may use XFORWARD, whoever it becomes
+	forward    *forwarded      // by XFORWARD
 	earlier    access.Earlier
 	denied     *access.Refusal // the client was refused at its connection
 
-	started  time.Time
-	count    int    // of transactions
-	where    string // the last command, for the log
-	errors   int    // since the last message
-	junk     int
-	early    bool // the client has sent ahead of a reply it must await
-	hangup   bool
-	skipping bool    // chunks after a refused one are thrown away
-	failure  error   // the end of the session in the middle of a message
-	asked    *string // the address of VRFY
-	counted  bool    // anvil knows of the connection
-	counts   statistics
-	history  history
-	known    access.Facts // of the last decision
+	started     time.Time
+	count       int    // of transactions
+	where       string // the last command, for the log
+	errors      int    // since the last message
+	junk        int
+	early       bool // the client has sent ahead of a reply it must await
+	hangup      bool
+	skipping    bool    // chunks after a refused one are thrown away
+	failure     error   // the end of the session in the middle of a message
+	asked       *string // the address of VRFY
+	counted     bool    // anvil knows of the connection
+	connections int     // of the client, when anvil knows
+	counts      statistics
+	history     history
+	known       access.Facts // of the last decision
 }
 
 // errTooMany ends a session of a client that makes only errors.
@@ -79,6 +83,7 @@ func (s *session) serve() {
 	}
 	err := s.conversation()
 	s.abort()
+	s.closeMilters()
 	s.report(err)
 	s.leave()
 	if !s.alone {
@@ -139,6 +144,11 @@ func (s *session) greet() bool {
 	if s.denied != nil {
 		s.history.trouble(string(s.denied.Trouble))
 		s.say(s.denied.Reply)
+		return !s.hangup
+	}
+	s.openMilters()
+	if text := s.connectMilters(); text != "" {
+		s.say(text)
 		return !s.hangup
 	}
 	s.say("220 " + conf.Banner)
@@ -296,6 +306,13 @@ func (s *session) stranger(word, line string) {
 	if s.denied != nil {
 		s.unknown(s.accessDenied().text)
 		return
+	}
+	s.where = "UNKNOWN"
+	if s.filters != nil {
+		if r, refused := s.milterRefuses(s.filters.Unknown(word)); refused {
+			s.unknown(r.text)
+			return
+		}
 	}
 	s.unknown("500 5.5.2 Error: command not recognized")
 }

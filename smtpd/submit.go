@@ -102,6 +102,7 @@ func (s *session) queueID() string {
 func (s *session) envelope() {
 	m, q := s.mail, s.mail.queue
 	s.queueID()
+	s.announceMilters()
 	q.Record(record.Time, strconv.FormatInt(m.arrived.Unix(), 10)+" "+strconv.Itoa(m.arrived.Nanosecond()/1000))
 	if conf.Intake.ContentFilter != "" {
 		q.Record(record.Filter, conf.Intake.ContentFilter)
@@ -170,6 +171,9 @@ func (s *session) rewriteContext() string {
 // flags are what cleanup(8) may do with the message.
 func (s *session) flags() int {
 	flags := cleanup.MaskExternal | cleanup.FlagSMTPReply
+	if s.filters != nil {
+		flags |= cleanup.FlagMilter
+	}
 	flags, _ = conf.Intake.Override(flags)
 	if s.mail.utf8 {
 		return flags | cleanup.FlagSMTPUTF8
@@ -191,6 +195,7 @@ func (s *session) abort() {
 }
 
 func (s *session) endMail() {
+	s.filters.Abort()
 	s.mail = nil
 	s.forward = nil
 	s.sasl.Sender = ""

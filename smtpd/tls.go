@@ -177,6 +177,9 @@ func (s *session) startTLS() bool {
 	s.encryption = secureFacts(secret)
 	s.s.SetTimeout(conf.Timeout)
 	s.abort()
+	if s.helo != "" {
+		s.filters.Abort()
+	}
 	s.helo, s.mask, s.forward = "", 0, nil
 	s.earlier = access.Earlier{}
 	s.startSASL()

@@ -192,6 +192,7 @@ func validPort(value string) bool {
 func (s *session) restart(helo, protocol string) reply {
 	s.leave()
 	s.counted = false
+	s.closeMilters()
 	s.helo, s.protocol, s.mask = helo, protocol, 0
 	s.earlier = access.Earlier{}
 	s.denied = nil
@@ -200,6 +201,10 @@ func (s *session) restart(helo, protocol string) reply {
 	if refusal := s.checker.CheckConnect(s.facts()); refusal != nil {
 		s.denied = refusal
 		return refused(refusal)
+	}
+	s.openMilters()
+	if text := s.connectMilters(); text != "" {
+		return reply{text: text, uncounted: true}
 	}
 	return reply{text: "220 " + conf.Banner, uncounted: true} // log readers know it like this
 }
