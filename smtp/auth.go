@@ -164,7 +164,9 @@ func (s *session) loginOptions() sasl.Options {
 func (s *session) authenticate(who client.Login) *agent.Outcome {
 	names := s.mechanisms()
 	if len(names) == 0 {
-		msg.Warn("%s offered no supported AUTH mechanisms: '%s'", s.relay(), s.auth)
+		if s.auth != "" {
+			msg.Warn("%s offered no supported AUTH mechanisms: '%s'", s.relay(), s.auth)
+		}
 		return failure("4.7.0", "SASL authentication failed: server %s offered no compatible authentication mechanisms for this type of connection security", s.name())
 	}
 	if who.User == "" {

@@ -173,8 +173,8 @@ func (s *session) keyword(words []string, ignored []string) {
 	case "STARTTLS":
 		s.starttls = true
 	case "AUTH":
-		s.auth = strings.Join(words[1:], " ")
-		if s.offersAuth = len(words) > 1; !s.offersAuth && logins != nil {
+		s.offersAuth, s.auth = true, strings.Join(words[1:], " ")
+		if s.auth == "" && logins != nil {
 			msg.Warn("%s offered null AUTH mechanism list", s.relay())
 		}
 	case "SIZE":

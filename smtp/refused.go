@@ -2,7 +2,7 @@ package main
 
 import (
 	"crypto/sha1"
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -90,5 +90,5 @@ func (c *refusedLogins) add(host string, who client.Login, reply dialogue.Reply)
 // fingerprint stands for a password in the table.
 func fingerprint(password string) string {
 	sum := sha1.Sum([]byte(password))
-	return hex.EncodeToString(sum[:])
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
