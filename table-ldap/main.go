@@ -16,6 +16,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -111,7 +112,14 @@ func notes(s *settings.Settings) {
 func servers(s *settings.Settings) (list []string) {
 	port := s.Number("server_port", 389, 1)
 	for _, item := range text.Split(s.Text("server_host", "localhost")) {
+		socket, local := strings.CutPrefix(item, "ldapi://")
 		switch {
+		case local: // the path of a socket, with %2F for /
+			path, err := url.PathUnescape(socket)
+			if err != nil {
+				s.Bad("server_host: %v", err)
+			}
+			item = "ldapi://" + path
 		case strings.Contains(item, "://"):
 		case strings.Contains(item, ":"):
 			item = "ldap://" + item

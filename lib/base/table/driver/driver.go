@@ -123,7 +123,7 @@ func (p *program) ask(request attr.List) (value string, found bool, err error) {
 	if err = send(p.conn, request); err == nil {
 		var reply attr.List
 		if reply, err = attr.ReadList(p.conn, 0); err == nil {
-			return answer(reply)
+			return p.answer(reply)
 		}
 	}
 	p.conn.Close()
@@ -132,7 +132,7 @@ func (p *program) ask(request attr.List) (value string, found bool, err error) {
 }
 
 // answer takes a reply apart, and logs what the program has to say.
-func answer(reply attr.List) (value string, found bool, err error) {
+func (p *program) answer(reply attr.List) (value string, found bool, err error) {
 	for _, a := range reply {
 		if a.Name == "warning" {
 			msg.Warn("%s", a.Value)
@@ -146,6 +146,7 @@ func answer(reply attr.List) (value string, found bool, err error) {
 	case statusMistake:
 		return "", false, table.Mistake("%s", value)
 	}
+	msg.Warn("table-%s: %s", p.kind, value) // not all callers log the reason
 	return "", false, errors.New(value)
 }
 
