@@ -15,7 +15,9 @@ type destination struct {
 	host     string // domain, host name, or address without brackets
 	port     int
 	path     string // of an LMTP server's socket, instead of the above
+	service  string // or port, as it was written
 	mx       bool   // the host is a domain that may have mail exchangers
+	named    bool   // the host is a name without brackets
 	fallback bool
 }
 
@@ -50,7 +52,7 @@ func parseDestinations(list []destination, words string, fallback bool) ([]desti
 // for LMTP, these with "inet:" in front, or "unix:path". LMTP servers are
 // always named themselves: there are no mail exchangers for LMTP.
 func parseDestination(word string) (destination, error) {
-	d := destination{text: word, mx: !lmtp}
+	d := destination{text: word, mx: !lmtp, named: true}
 	if lmtp {
 		if path, ok := strings.CutPrefix(word, "unix:"); ok {
 			if path == "" {
@@ -70,7 +72,7 @@ func parseDestination(word string) (destination, error) {
 		if service, ok = strings.CutPrefix(rest, ":"); !ok && rest != "" {
 			return d, errors.New("garbage after \"]\"")
 		}
-		d.mx = false
+		d.mx, d.named = false, false
 		if len(host) > 5 && strings.EqualFold(host[:5], "ipv6:") {
 			host = host[5:]
 		}
@@ -87,12 +89,13 @@ func parseDestination(word string) (destination, error) {
 		return d, errors.New("missing service")
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
-		d.mx = false
+		d.mx, d.named = false, false
 	}
 	d.host = host
 	if service == "" {
 		service = conf.TCPPort
 	}
+	d.service = service
 	var err error
 	d.port, err = conf.Ports.Number(service)
 	return d, err

@@ -103,7 +103,8 @@
 //   - tafile=: a trust anchor file, at "verify" and "secure". It may be given several
 //     times, and is read when it is first needed, in the chroot jail if there is one.
 //   - servername=: the server name to ask for, as in $smtp_tls_servername.
-//   - connection_reuse=, enable_rpk=: yes or no. There is no such thing here; "yes"
+//   - connection_reuse=: yes or no, instead of $smtp_tls_connection_reuse.
+//   - enable_rpk=: yes or no. There is no such thing here; "yes"
 //     is logged and ignored.
 //   - policy_type=sts, mx_host_pattern=, policy_failure=, policy_domain=,
 //     policy_ttl=, policy_string=: the MTA-STS policy, from a plug-in that looks
@@ -177,11 +178,13 @@ type lookupTables struct {
 func main() {
 	lmtp = filepath.Base(os.Args[0]) == "lmtp"
 	agent.Main(agent.Agent{
-		Name:       "smtp",
-		Params:     &conf,
-		LoadParams: load,
-		PreJail:    prepareProcess,
-		Deliver:    serve,
+		Name:         "smtp",
+		Params:       &conf,
+		LoadParams:   load,
+		PreJail:      prepareProcess,
+		Deliver:      serve,
+		StatusFilter: &conf.StatusFilter,
+		Idle:         idle,
 	})
 }
 
@@ -205,6 +208,9 @@ func prepareProcess(p *server.Process) {
 		msg.Fatal("%v", err)
 	}
 	if err = openTables(); err != nil {
+		msg.Fatal("%v", err)
+	}
+	if err = openCached(p.Service); err != nil {
 		msg.Fatal("%v", err)
 	}
 	if tlsEngine, err = newEngine(); err != nil {

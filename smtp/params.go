@@ -66,6 +66,8 @@ var conf struct {
 	// to the wrong host.
 	IgnoreMXLookupError bool `param:"ignore_mx_lookup_error" default:"no"`
 
+	SRV srvParams
+
 	// HOST LOOKUP
 
 	// Whether to do without the DNS: hosts are looked up like other programs
@@ -242,10 +244,15 @@ var conf struct {
 	// 8BITMIME, instead of changing it to quoted-printable.
 	DisableMIMEOutputConversion bool `param:"disable_mime_output_conversion" default:"no"`
 
+	// Tables that replace the status code and the text of deliveries, as for
+	// $default_delivery_status_filter.
+	StatusFilter string `param:"smtp_delivery_status_filter" default:"$default_delivery_status_filter"`
+
 	// TROUBLE
 
 	notice.Postmaster
 
-	SASL saslParams
-	TLS  tlsParams
+	SASL  saslParams
+	Cache cacheParams
+	TLS   tlsParams
 }

@@ -70,6 +70,11 @@ func (r *router) find(d destination) ([]target, *agent.Outcome) {
 	}
 	var list []target
 	var why *agent.Outcome
+	if r.wantsSRV(d) {
+		if list, why, ok := r.srv(d, name); ok {
+			return list, why
+		}
+	}
 	if d.mx && r.exchangers {
 		list, why = r.domain(name, d.loops())
 	} else {

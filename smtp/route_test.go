@@ -44,6 +44,10 @@ many6.example.com.    AAAA 2001:db8::14
 many6.example.com.    AAAA 2001:db8::15
 alias.example.com.    CNAME b.example.com.
 xn--bcher-kva.example. A 192.0.2.6
+_submission._tcp.example.com.  SRV 20 0 588 b.example.com.
+_submission._tcp.example.com.  SRV 10 5 587 single.example.com.
+_submission._tcp.example.com.  SRV 10 0 587 nowhere.example.com.
+_submission._tcp.none.example.com. SRV 0 0 0 .
 `
 
 // testRouter makes a router that asks a server of its own, with settings
@@ -270,4 +274,40 @@ func FuzzDestination(f *testing.F) {
 			t.Errorf("%q: got %+v", text, d)
 		}
 	})
+}
+
+// SRV records say where a service is. RFC 2782; use_srv_lookup.
+func TestSRV(t *testing.T) {
+	const lost = "Host or domain name not found. Name service error for name="
+	for _, test := range []struct{ setting, nexthop, want string }{
+		{"x=y", "example.com:submission", "single.example.com[192.0.2.4]:587 b.example.com[192.0.2.2]:588"},
+		{"x=y", "[b.example.com]:submission", "b.example.com[192.0.2.2]:587"},
+		{"x=y", "b.example.com:587", "b.example.com[192.0.2.2]:587"},
+		{"x=y", "b.example.com:submission", "5.4.4 " + lost + "_submission._tcp.b.example.com type=SRV: Host not found"},
+		{"allow_srv_lookup_fallback=yes", "b.example.com:submission", "b.example.com[192.0.2.2]:587"},
+		{"x=y", "none.example.com:submission", "5.4.4 no service at _submission._tcp.none.example.com"},
+		{"x=y", "bad..example.com:submission", "5.4.4 Name service error for _submission._tcp.bad..example.com: invalid host or domain name"},
+		{"disable_dns_lookups=yes", "hosted.example.com:submission", "hosted.example.com[192.0.2.50]:587"},
+	} {
+		r := testRouter(t, "smtp_randomize_addresses=no", "use_srv_lookup=submissions, submission", test.setting)
+		if got := route(t, r, test.nexthop); got != test.want {
+			t.Errorf("%s, %s:\ngot  %s\nwant %s", test.setting, test.nexthop, got, test.want)
+		}
+	}
+}
+
+// Weights decide how often a server comes first.
+func TestSRVOrder(t *testing.T) {
+	records := []dns.Record{{Host: "c", Pref: 2}, {Host: "a", Pref: 1, Weight: 90}, {Host: "b", Pref: 1, Weight: 10}}
+	first := map[string]int{}
+	for range 2000 {
+		got := srvOrder(records)
+		if got[2].Host != "c" {
+			t.Fatalf("the worse one is not the last: %v", got)
+		}
+		first[got[0].Host]++
+	}
+	if first["a"] < 1600 || first["b"] < 80 {
+		t.Errorf("%v", first)
+	}
 }

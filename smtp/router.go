@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"postrider/lib/base/msg"
-	"postrider/lib/base/table"
 	"postrider/lib/base/text"
 	"postrider/lib/net/dns"
 )
@@ -44,34 +42,12 @@ func newRouter() (*router, error) {
 		return nil, err
 	}
 	r.own = append(r.own, proxies...)
-	drop, err := replyFilter()
+	drop, err := dns.ReplyFilter(paramName("smtp_dns_reply_filter"), conf.DNSReplyFilter)
 	if err != nil {
 		return nil, err
 	}
 	r.resolver, err = dns.New(dns.Options{Secure: strings.EqualFold(conf.DNSSupportLevel, "dnssec"), Drop: drop})
 	return r, err
-}
-
-// replyFilter makes the filter of DNS records, or nil.
-func replyFilter() (func(string) (bool, error), error) {
-	if conf.DNSReplyFilter == "" {
-		return nil, nil
-	}
-	list, err := table.OpenList(conf.DNSReplyFilter, table.FoldKey|table.FoldPattern)
-	if err != nil {
-		return nil, fmt.Errorf("parameter %s: %w", paramName("smtp_dns_reply_filter"), err)
-	}
-	return func(record string) (bool, error) {
-		found, ok, err := list.Lookup(record)
-		if err != nil || !ok {
-			return false, err
-		}
-		if !strings.EqualFold(found, "IGNORE") {
-			return false, fmt.Errorf("unknown DNS filter action: %q", found)
-		}
-		msg.Info("ignoring DNS RR: %s", record)
-		return true, nil
-	}, nil
 }
 
 // hostLookup takes over how to look up hosts.

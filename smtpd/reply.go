@@ -30,7 +30,7 @@ func refused(r *access.Refusal) reply { return refuse(string(r.Trouble), r.Reply
 // and 521 end the session.
 func (s *session) say(text string) {
 	text = s.soften(text)
-	text = s.footer(text)
+	text = s.footer(s.replaced(text))
 	if s.errors >= conf.SoftErrorLimit && !s.alone && conf.ErrorSleepTime > 0 {
 		s.s.Flush()
 		time.Sleep(conf.ErrorSleepTime)
@@ -59,9 +59,32 @@ func (s *session) soften(text string) string {
 	return string(b)
 }
 
+// replaced is what $smtpd_reject_filter_maps says instead of a refusal.
+func (s *session) replaced(text string) string {
+	if s.rejects.Empty() || !isRefusal(text) {
+		return text
+	}
+	value, found, err := s.rejects.Lookup(text)
+	switch {
+	case err != nil:
+		msg.Warn("%s: smtpd_reject_filter_maps lookup error: %v", s.queueID(), err)
+		return text
+	case !found:
+		return text
+	case !isRefusal(value) || len(value) < 3 || !allDigits(value[:3]):
+		msg.Warn("%s: smtpd_reject_filter_maps: %q is not a 4xx or 5xx reply; using %q", s.queueID(), value, text)
+		return text
+	}
+	msg.Info("%s: reject filter in: %s", s.queueID(), text)
+	msg.Info("%s: reject filter out: %s", s.queueID(), value)
+	return value
+}
+
+func isRefusal(text string) bool { return text != "" && (text[0] == '4' || text[0] == '5') }
+
 // footer adds the text that the administrator wants to see after refusals.
 func (s *session) footer(text string) string {
-	if text == "" || text[0] != '4' && text[0] != '5' {
+	if !isRefusal(text) {
 		return text
 	}
 	template := string(conf.RejectFooter)
