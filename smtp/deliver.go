@@ -147,6 +147,15 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 		msg.Info("SMTPS wrappermode (TCP port 465) requires setting \"%s = yes\", and \"%s = encrypt\" (or stronger)",
 			paramName("smtp_tls_wrappermode"), paramName("smtp_tls_security_level"))
 	}
+	load, store := d.caching(dest)
+	if load && len(targets) > 0 {
+		d.reuse(net, dest, targets)
+	}
+	if !d.nextServer() {
+		return
+	}
+	letGo()
+	d.req.Times.Reuse = 0
 	sessions := 0
 	plain := false // try this server in the clear
 	for i := 0; i < len(targets); i++ {
@@ -173,6 +182,7 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 		s := newSession(t, conn, d.id())
 		s.policy, s.loops, s.nexthop = policy, dest.loops(), dest.key()
 		s.final = final && i == len(targets)-1
+		d.reusable(s, dest, store, t.pref == targets[0].pref)
 		if s.greet(d) && s.allowed(d) && s.login(d) {
 			// Only now it counts: there may be a better server behind one
 			// that will not talk with us.
@@ -182,7 +192,7 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 			d.req.Times.Connected = time.Now()
 			s.transfer(d)
 		}
-		s.quit()
+		s.leave()
 		if s.plain {
 			plain, i = true, i-1
 		}

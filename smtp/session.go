@@ -28,6 +28,7 @@ type session struct {
 	mayGoPlain bool              // after trouble with TLS
 	plain      bool              // do so
 
+	reuse
 	features
 	*transcript
 }

@@ -114,9 +114,6 @@ func warnOfTLS(p *tlsParams) {
 	if p.EnableRPK {
 		msg.Warn("raw public keys are not available: %s is ignored", paramName("smtp_tls_enable_rpk"))
 	}
-	if p.ConnectionReuse {
-		msg.Warn("TLS connections cannot be used again: %s is ignored", paramName("smtp_tls_connection_reuse"))
-	}
 	if p.DcertFile != "" {
 		msg.Warn("DSA certificates are not available: %s is ignored", paramName("smtp_tls_dcert_file"))
 	}

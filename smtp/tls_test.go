@@ -221,7 +221,6 @@ func TestTLSPolicy(t *testing.T) {
 		"secure policy_type=bogus":                                                                                                         "4.7.5 client TLS configuration problem",
 		"secure policy_failure=bogus policy_type=sts":                                                                                      "4.7.5 client TLS configuration problem",
 		"encrypt enable_rpk=yes":                                                                                                           "raw public keys are not available: attribute \"enable_rpk\" is ignored",
-		"encrypt connection_reuse=yes":                                                                                                     "TLS connections cannot be used again: attribute \"connection_reuse\" is ignored",
 		"encrypt enable_rpk=perhaps":                                                                                                       "4.7.5 client TLS configuration problem",
 		"secure match=other.example tafile=FILE":                                                                                           "4.7.5 Server certificate not verified",
 		"secure match=nexthop tafile=FILE tafile=FILE servername=nexthop":                                                                  "r0@example.com 2.0.0 ",

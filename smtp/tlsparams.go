@@ -155,8 +155,8 @@ type tlsParams struct {
 	Sessions tlsmgr.Client
 	Manager  tlsmgr.Params
 
-	// Connections are not used for more than one delivery in this version of
-	// smtp(8); a warning says so.
+	// Whether connections with TLS are used for more than one message, as those
+	// without are. They stay in their process.
 	ConnectionReuse bool `param:"smtp_tls_connection_reuse" default:"no"`
 
 	// Raw public keys are not available; a warning says so.

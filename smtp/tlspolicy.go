@@ -150,7 +150,7 @@ func (e *engine) attribute(p *tlsPolicy, word string) string {
 	case "tafile":
 		return e.addAnchors(p, name, value)
 	case "connection_reuse":
-		return p.choice(&p.reuse, name, value, "TLS connections cannot be used again")
+		return p.choice(&p.reuse, name, value, "")
 	case "enable_rpk":
 		return p.choice(&p.rpk, name, value, "raw public keys are not available")
 	}
@@ -207,7 +207,7 @@ func (p *tlsPolicy) choice(to *string, name, value, missing string) string {
 	case !strings.EqualFold(value, "yes") && !strings.EqualFold(value, "no"):
 		return fmt.Sprintf("attribute \"%s\" has bad value: \"%s\"", name, value)
 	}
-	if *to = value; strings.EqualFold(value, "yes") {
+	if *to = strings.ToLower(value); *to == "yes" && missing != "" {
 		msg.Warn("%s: attribute \"%s\" is ignored", missing, name)
 	}
 	return ""

@@ -51,6 +51,7 @@ type transaction struct {
 // another server is to be tried, kept.
 func (s *session) transfer(d *delivery) {
 	t := &transaction{session: s, d: d}
+	s.done, s.clean = true, false
 	commands, why := t.commands()
 	if why != nil {
 		d.failAll(s, why, false)
@@ -70,7 +71,7 @@ func (s *session) transfer(d *delivery) {
 	case t.ready && len(t.accepted) > 0 && !t.refused && !d.req.TraceOnly():
 		t.content()
 	case t.ready && !t.refused && !d.req.TraceOnly():
-		t.WriteString(".\r\n") // content for nobody
+		t.nothing()
 	case t.ready:
 		t.dead = true // anything more would be the content
 	}
@@ -276,7 +277,7 @@ func (t *transaction) content() {
 		return
 	}
 	t.WriteString(".\r\n")
-	if t.pipelining && conf.SkipQuitResponse {
+	if t.pipelining && conf.SkipQuitResponse && !t.mayGoOn() {
 		t.say("QUIT")
 		t.quitting = true
 	}
@@ -305,8 +306,20 @@ func (t *transaction) content() {
 			t.d.failAll(t.session, t.said(reply, endOfData), false)
 		}
 	}
+	t.clean = !t.dead
 	if t.quitting {
 		t.dead = true
+	}
+}
+
+// nothing is content for nobody: the server refused all recipients, and waits for
+// it nevertheless.
+func (t *transaction) nothing() {
+	t.WriteString(".\r\n")
+	if t.mayGoOn() {
+		t.within(conf.DataDoneTimeout)
+		_, err := t.reply()
+		t.clean = err == nil
 	}
 }
 
