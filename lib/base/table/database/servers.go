@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,9 @@ import (
 type Conn interface{ Close() error }
 
 // Servers are those that a table may ask. They are tried in random order: first
-// those with a connection, then UNIX-domain sockets, then others.
+// those with a connection, then UNIX-domain sockets, then others. One that failed is
+// left alone for a while; when all have, for ten times as long as it took to fail: a
+// server that is back, or the only one, shall not be missed for a minute.
 type Servers[C Conn] struct {
 	dial  func(host Host) (C, error)
 	hosts []*server[C]
@@ -34,10 +37,11 @@ func (h Host) String() string { return h.Address }
 
 type server[C Conn] struct {
 	Host
-	conn   C
-	open   bool
-	used   time.Time
-	failed time.Time // zero when it has not
+	conn  C
+	open  bool
+	used  time.Time
+	again time.Time // not before, after it failed
+	hurry time.Time // not before, when there is no other
 }
 
 // NewServers reads the parameters hosts, idle_interval and retry_interval.
@@ -71,14 +75,15 @@ func (l *Servers[C]) Do(f func(C) error) error {
 	var failures error
 	for _, s := range l.order() {
 		for range 2 {
-			kept := s.open && time.Since(s.used) < l.idle
+			kept, begin := s.open && time.Since(s.used) < l.idle, time.Now()
 			err := l.try(s, f)
 			var refused Refused
 			if err == nil || errors.As(err, &refused) {
 				return err
 			}
 			if !kept {
-				s.failed = time.Now()
+				s.again = time.Now().Add(l.retry)
+				s.hurry = time.Now().Add(min(l.retry, max(time.Second, 10*time.Since(begin))))
 				failures = errors.Join(failures, fmt.Errorf("%s: %w", s.Host, err))
 				if len(l.hosts) > 1 {
 					driver.Warn("%s: %v", s.Host, err)
@@ -88,7 +93,7 @@ func (l *Servers[C]) Do(f func(C) error) error {
 		}
 	}
 	if failures == nil {
-		return fmt.Errorf("no server can be asked: all of them failed less than %v ago", l.retry)
+		return errors.New("no server can be asked: all of them failed a moment ago")
 	}
 	return failures
 }
@@ -96,18 +101,26 @@ func (l *Servers[C]) Do(f func(C) error) error {
 // order returns the servers that may be asked now.
 func (l *Servers[C]) order() []*server[C] {
 	var ranks [3][]*server[C]
+	var last []*server[C]
+	now := time.Now()
 	for _, i := range rand.Perm(len(l.hosts)) {
 		switch s := l.hosts[i]; {
 		case s.open:
 			ranks[0] = append(ranks[0], s)
-		case !s.failed.IsZero() && time.Since(s.failed) < l.retry:
+		case now.Before(s.again):
+			if now.After(s.hurry) {
+				last = append(last, s)
+			}
 		case s.Unix:
 			ranks[1] = append(ranks[1], s)
 		default:
 			ranks[2] = append(ranks[2], s)
 		}
 	}
-	return append(append(ranks[0], ranks[1]...), ranks[2]...)
+	if list := slices.Concat(ranks[:]...); len(list) > 0 {
+		return list
+	}
+	return last
 }
 
 func (l *Servers[C]) try(s *server[C], f func(C) error) (err error) {
@@ -124,7 +137,7 @@ func (l *Servers[C]) try(s *server[C], f func(C) error) (err error) {
 		l.drop(s)
 		return err
 	}
-	s.used, s.failed = time.Now(), time.Time{}
+	s.used, s.again = time.Now(), time.Time{}
 	return nil
 }
 
