@@ -241,7 +241,7 @@ install_file() { # install_file PATH OWNER GROUP MODE FLAGS
 		;;
 	esac
 	for source in $(source_of "$path"); do # man pages: a pattern
-		[ ! -e "$source" ] || put "$source" "$ROOT${path%/*}/$(target "$path" "$source")" "$2" "$3" "$4"
+		[ ! -f "$source" ] || put "$source" "$ROOT${path%/*}/$(target "$path" "$source")" "$2" "$3" "$4"
 	done
 }
 
@@ -426,7 +426,7 @@ uninstall() {
 		done
 	done < <(items)
 	rmdir "$ROOT${VALUE[daemon_directory]}"/*/ "$ROOT${VALUE[daemon_directory]}" \
-		"$ROOT"/usr/share/doc/postrider/{examples/*/,examples,} 2>/dev/null || true
+		"$ROOT"/usr/share/doc/postrider/{examples/*/*/,examples/*/,examples,} 2>/dev/null || true
 	[ -n "$ROOT" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 	[ -z "$BACK" ] || say "the mail system that was here before is back; start it when you want it"
 	say "kept: $ROOT$CONFIG, $ROOT${VALUE[queue_directory]} with all mail in it, $ROOT${VALUE[data_directory]}," \
