@@ -27,6 +27,7 @@ import (
 //	-              a line is read
 //	<              all that comes is read, until the end
 //	+ text         sent as it is; \r \n are understood
+//	time           a whole reply is read, and how long that takes is written down
 //	tls            begins TLS
 //	close          the client hangs up
 //	log PATTERN    waits for a line of the log
@@ -124,7 +125,7 @@ func screen(t *testing.T, m mix, list []screening) screened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries = append(entries, "smtpd pass - - n - - smtpd\ndnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\ntlsmgr unix - - n 1000? 1 tlsmgr\n"...)
+	entries = append(entries, "smtpd pass - - n - - smtpd\nbusy pass - - n - 1 smtpd\ndnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\ntlsmgr unix - - n 1000? 1 tlsmgr\n"...)
 	for i, s := range list {
 		os.Remove(fmt.Sprintf("/var/lib/postfix/screen%d.db", i))
 		entries = append(entries, fmt.Sprintf("127.0.0.1:%d inet n - n - 1 postscreen\n  -o syslog_name=postfix/%s\n  -o postscreen_cache_map=btree:/var/lib/postfix/screen%d\n", 3000+i, s.name, i)...)
@@ -233,6 +234,10 @@ func (s screening) run(b *bed, addr string) string {
 			now.record(&out, 1)
 		case line == "<":
 			now.record(&out, -2)
+		case line == "time":
+			begin := time.Now()
+			now.record(&out, -1)
+			fmt.Fprintf(&out, "(%d seconds)\n", int(time.Since(begin).Round(time.Second).Seconds()))
 		case line == "tls":
 			now.encrypt(&out, &tls.Config{InsecureSkipVerify: true})
 		case line == "close":
