@@ -137,6 +137,12 @@ func (j *job) notify(sender string, entries iter.Seq2[dsnlog.Entry, error]) int 
 	if j.retried {
 		r.lifetime = conf.MaximalQueueLifetime
 	}
+	r.tlsOptional = conf.TLS.Optional(j.SMTPUTF8)
+	if conf.TLS.Wanted(j.SMTPUTF8) {
+		r.requireTLS = !conf.RedactDSN
+		r.headers = conf.RedactDSN
+		j.headers = j.headers || conf.RedactDSN
+	}
 	if sender == "" {
 		return j.notifyOrphaned(r)
 	}
@@ -167,7 +173,7 @@ func (j *job) notifyOrphaned(r report) int {
 		r.lifetime = conf.BounceQueueLifetime
 	}
 	r.from, r.to, r.wanted = doubleBounce(), j.orphans, everyone
-	r.headers = !j.whole || j.original.size > conf.BounceSizeLimit
+	r.headers = r.headers || !j.whole || j.original.size > conf.BounceSizeLimit
 	who := "sender"
 	if j.Request != bounce.Trace {
 		r.postmaster, who = true, "postmaster"
@@ -181,7 +187,7 @@ const utf8Requested = 1
 
 // post puts a notice into the queue.
 func (j *job) post(r *report, who string) int {
-	w, err := cleanup.Open("public/"+conf.Cleanup.CleanupServiceName, cleanupFlags(r.global), conf.IPCTimeout)
+	w, err := cleanup.Open("public/"+conf.Cleanup.CleanupServiceName, r.cleanupFlags(), conf.IPCTimeout)
 	if err != nil {
 		msg.Warn("%s: %v", j.QueueID, err)
 		return failed
@@ -209,13 +215,16 @@ func (j *job) post(r *report, who string) int {
 	return 0
 }
 
-func cleanupFlags(global bool) int {
+func (r *report) cleanupFlags() int {
 	flags := cleanup.MaskInternal
 	if strings.Contains(conf.FilterClasses, "bounce") {
 		flags |= cleanup.FlagFilter | cleanup.FlagMilter
 	}
-	if global {
+	if r.global {
 		flags |= cleanup.FlagSMTPUTF8
+	}
+	if r.requireTLS {
+		flags |= cleanup.FlagRequireTLS
 	}
 	return flags
 }

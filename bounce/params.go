@@ -13,6 +13,7 @@ import (
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
+	"postrider/lib/mail/requiretls"
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/cleanup"
 )
@@ -34,6 +35,13 @@ var conf struct {
 	// Make notices part of the discussion that they are about: with headers
 	// In-Reply-To: and References: that name the original message.
 	EnableThreadedBounces bool `param:"enable_threaded_bounces" default:"no"`
+
+	TLS requiretls.Params
+
+	// Whether a notice about a message that came with REQUIRETLS has only its
+	// headers and may go without TLS: the servers on the way back may be others
+	// than those on the way there. RFC 8689, section 5.
+	RedactDSN bool `param:"requiretls_redact_dsn" default:"yes"`
 
 	address.FromForm
 

@@ -33,16 +33,19 @@ type report struct {
 	original *original
 	entries  iter.Seq2[dsnlog.Entry, error] // nil error but for a log that cannot be opened
 
-	queueID    string // of the message that this is about
-	envelopeID string
-	from, to   string // envelope addresses, internal form
-	postmaster bool   // a copy for somebody who knows the words
-	headers    bool   // attach only headers
-	global     bool   // the message needs SMTPUTF8: RFC 6533
-	eight      bool   // 8-bit text is possible
-	wanted     func(dsnlog.Entry) bool
-	action     string        // replaces that of the log
-	lifetime   time.Duration // of the message; 0: say nothing about further attempts
+	queueID     string // of the message that this is about
+	envelopeID  string
+	from, to    string // envelope addresses, internal form
+	postmaster  bool   // a copy for somebody who knows the words
+	headers     bool   // attach only headers
+	global      bool   // the message needs SMTPUTF8: RFC 6533
+	eight       bool   // 8-bit text is possible
+	requireTLS  bool   // the notice must have TLS on its way
+	tlsOptional bool   // the message has the header "TLS-Required: no"
+
+	wanted   func(dsnlog.Entry) bool
+	action   string        // replaces that of the log
+	lifetime time.Duration // of the message; 0: say nothing about further attempts
 }
 
 // write writes the message, from the first record to the last.
@@ -96,6 +99,9 @@ func (r *report) header() {
 		r.line("In-Reply-To: %s", id)
 	}
 	r.line("Auto-Submitted: %s", auto)
+	if r.tlsOptional {
+		r.line("TLS-Required: no")
+	}
 	r.line("MIME-Version: 1.0")
 	r.line("Content-Type: multipart/report; report-type=delivery-status;")
 	r.line("\tboundary=\"%s\"", r.boundary())

@@ -46,7 +46,10 @@ func (m *message) commit() {
 	if m.flags&cleanup.FlagSMTPUTF8 != 0 {
 		m.sizes.SMTPUTF8 |= record.UTF8Requested
 	}
-	if m.sizes.SMTPUTF8&^record.UTF8Requested != 0 && m.flags&cleanup.FlagAutoUTF8 != 0 {
+	if m.flags&cleanup.FlagRequireTLS != 0 {
+		m.sizes.SMTPUTF8 |= record.RequireTLS
+	}
+	if m.sizes.SMTPUTF8&record.UTF8Any&^record.UTF8Requested != 0 && m.flags&cleanup.FlagAutoUTF8 != 0 {
 		m.sizes.SMTPUTF8 |= record.UTF8Requested
 	}
 	m.patchSizes()

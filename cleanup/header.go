@@ -11,6 +11,7 @@ import (
 	"postrider/lib/mail/date"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/record"
+	"postrider/lib/mail/requiretls"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/rewrite"
 )
@@ -198,6 +199,14 @@ func (m *message) note(name string, value []byte) {
 		if !m.content.logged {
 			m.logMessageID(string(bytes.TrimSpace(value)))
 		}
+	case "tls-required":
+		if conf.TLS.TLSRequiredEnable && bytes.EqualFold(bytes.TrimSpace(value), []byte("no")) {
+			m.sizes.SMTPUTF8 |= record.TLSOptional
+		}
+	case "require-tls-esmtp":
+		if conf.TLS.RequireTLSEnable && conf.TLSHeader.ESMTPHeader && bytes.EqualFold(bytes.TrimSpace(value), []byte("yes")) {
+			m.sizes.SMTPUTF8 |= record.RequireTLS
+		}
 	case "resent-message-id":
 		msg.Info("%s: resent-message-id=%s", m.id, bytes.TrimSpace(value))
 	}
@@ -247,6 +256,9 @@ func (m *message) endHeaders() {
 	}
 	if m.context == rewrite.Local || conf.AlwaysAddMissingHeaders {
 		m.addMissing()
+	}
+	if m.flags&cleanup.FlagRequireTLS != 0 && conf.TLSHeader.ESMTPHeader && m.sizes.SMTPUTF8&record.RequireTLS == 0 {
+		m.put(record.Text, requiretls.HeaderLine)
 	}
 	if !m.content.logged {
 		m.logMessageID("")

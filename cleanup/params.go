@@ -7,6 +7,7 @@ import (
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/queue"
+	"postrider/lib/mail/requiretls"
 	"postrider/lib/net/milter"
 	"postrider/lib/service/bounce"
 	"postrider/lib/service/ipc"
@@ -23,6 +24,9 @@ var conf struct {
 	Bounce  bounce.Params
 	Wake    ipc.Wake
 	Milter  milter.Params
+	TLS     requiretls.Params
+
+	TLSHeader requiretls.Header
 
 	// Mail filters for mail that does not come through smtpd(8): of users
 	// of this machine, and what internal_mail_filter_classes names. They

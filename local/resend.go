@@ -58,6 +58,9 @@ func (t task) newMessage() (*resend, error) {
 	if t.SMTPUTF8&record.UTF8Requested != 0 {
 		flags |= cleanup.FlagSMTPUTF8
 	}
+	if t.SMTPUTF8&record.RequireTLS != 0 {
+		flags |= cleanup.FlagRequireTLS
+	}
 	w, err := cleanup.Open(conf.Cleanup.Path(), flags, conf.IPCTimeout)
 	if err != nil {
 		return nil, err

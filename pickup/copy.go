@@ -98,7 +98,7 @@ type submission struct {
 	id       string
 	uid      int
 	requeued bool
-	utf8     bool // SMTPUTF8 was asked for
+	asked    int64 // SMTPUTF8 or REQUIRETLS was asked for
 	to       *cleanup.Writer
 	logged   bool
 }
@@ -110,7 +110,7 @@ var errFormat = errors.New("malformed queue file")
 // is none in it.
 func (s *submission) copy() bool {
 	r := record.NewReader(s.file)
-	s.utf8 = asksUTF8(r)
+	s.asked = askedFor(r)
 	var err error
 	s.to, err = cleanup.Open(conf.Cleanup.Path(), s.flags(), conf.IPCTimeout)
 	if err != nil {
@@ -143,25 +143,28 @@ func orText(reason string, status cleanup.Status) string {
 	return status.Text()
 }
 
-// asksUTF8 looks at the begin of the file for a request of SMTPUTF8: of sendmail -O,
-// or from an earlier stay in the queue.
-func asksUTF8(r *record.Reader) bool {
+// askedFor looks at the begin of the file for requests of SMTPUTF8 and REQUIRETLS: of
+// sendmail -O, or from an earlier stay in the queue.
+func askedFor(r *record.Reader) int64 {
 	defer r.SeekTo(0)
 	for {
 		t, data, err := r.Next()
 		switch {
 		case err == nil && t == record.Size:
-			return record.AskedFor(data)&record.UTF8Requested != 0
+			return record.AskedFor(data) & (record.UTF8Requested | record.RequireTLS)
 		case err != nil || t != record.Time:
-			return false
+			return 0
 		}
 	}
 }
 
 func (s *submission) flags() int {
 	flags := cleanup.FlagBounce | cleanup.MaskExternal
-	if s.utf8 && conf.Address.SMTPUTF8Enable {
+	if s.asked&record.UTF8Requested != 0 && conf.Address.SMTPUTF8Enable {
 		flags |= cleanup.FlagSMTPUTF8
+	}
+	if s.asked&record.RequireTLS != 0 {
+		flags |= cleanup.FlagRequireTLS
 	}
 	if !s.requeued {
 		flags |= cleanup.FlagMilter

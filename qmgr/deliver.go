@@ -182,7 +182,7 @@ func smtputf8(m *message, recipients []sched.Recipient) int {
 	return flags
 }
 
-const knownUTF8 = record.UTF8Requested | record.UTF8Header | record.UTF8Sender
+const knownUTF8 = record.UTF8Requested | record.UTF8Header | record.UTF8Sender | record.TLSOptional | record.RequireTLS
 
 // taken notes that an agent has the request, so that another one may be sent.
 func (q *manager) taken(d *delivery) {

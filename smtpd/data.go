@@ -9,6 +9,7 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
 	"postrider/lib/mail/record"
+	"postrider/lib/mail/requiretls"
 	"postrider/lib/service/cleanup"
 )
 
@@ -66,7 +67,11 @@ func (s *session) beginContent() (*content, reply) {
 	for _, header := range s.mail.actions.Prepend {
 		c.header(header)
 	}
-	if _, filtering := s.mail.queue.(*filter); !filtering || s.forward == nil {
+	_, filtering := s.mail.queue.(*filter)
+	if filtering && s.mail.requireTLS && conf.TLSHeader.ESMTPHeader {
+		c.header(requiretls.HeaderLine)
+	}
+	if !filtering || s.forward == nil {
 		for _, header := range s.received() {
 			c.header(header)
 		}

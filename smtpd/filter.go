@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 
 	"postrider/lib/base/msg"
@@ -36,12 +37,18 @@ var errFilter = errors.New("refused by the content filter")
 // submitFilter begins a message for the filter.
 func submitFilter(s *session) (submission, error) {
 	f := &filter{session: s, mail: s.mail.command}
+	if s.mail.requireTLS {
+		f.mail = requireTLSOption.ReplaceAllString(f.mail, "") // a header says it
+	}
 	if strings.Contains(strings.ToLower(conf.ProxyOptions), "speed_adjust") {
 		f.spool = &spool{}
 		return f, f.spool.open()
 	}
 	return f, f.begin()
 }
+
+// requireTLSOption is a parameter of MAIL that filters do not know.
+var requireTLSOption = regexp.MustCompile(`(?i) REQUIRETLS\b`)
 
 // filterEndpoint understands "inet:host:port", "host:port", ":port" and
 // "unix:path".

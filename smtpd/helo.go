@@ -25,6 +25,7 @@ const (
 	maskDSN
 	maskSMTPUTF8
 	maskChunking
+	maskRequireTLS
 	maskSilent
 )
 
@@ -47,6 +48,7 @@ var maskNames = []struct {
 	{maskStartTLS, "starttls", "STARTTLS"},
 	{maskSMTPUTF8, "smtputf8", "EHLO_MASK_SMTPUTF8"},
 	{maskChunking, "chunking", "CHUNKING"},
+	{maskRequireTLS, "requiretls", "REQUIRETLS"},
 	{maskSilent, "silent-discard", ""},
 }
 
@@ -172,5 +174,6 @@ func (s *session) keywords() []string {
 	add(maskDSN, true, "DSN")
 	add(maskSMTPUTF8, conf.Address.SMTPUTF8Enable, "SMTPUTF8")
 	add(maskChunking, true, "CHUNKING")
+	add(maskRequireTLS, s.mayRequireTLS(), "REQUIRETLS")
 	return list
 }

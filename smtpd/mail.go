@@ -28,6 +28,8 @@ type transaction struct {
 	verp      string // delimiters
 	instance  string
 
+	requireTLS bool // the message must have TLS on all of its way
+
 	recipients int     // accepted
 	first      string  // the first of them, for the Received: header
 	recipient  *string // the one that is being decided about
@@ -179,6 +181,11 @@ func (s *session) mailParameter(m *transaction, p string) reply {
 			m.utf8 = true
 			return ok("")
 		}
+	case "REQUIRETLS":
+		if s.mayRequireTLS() && !hasValue && s.mask&maskRequireTLS == 0 {
+			m.requireTLS = true
+			return ok("")
+		}
 	case "AUTH":
 		if hasValue {
 			return s.mailAuth(m, value)
@@ -192,6 +199,10 @@ func (s *session) mailParameter(m *transaction, p string) reply {
 	}
 	return refuse("protocol", "555 5.5.4 Unsupported option: "+p)
 }
+
+// mayRequireTLS tells whether clients may ask for TLS on all of the way of a message:
+// only when they have it themselves. RFC 8689, section 2.
+func (s *session) mayRequireTLS() bool { return conf.RequireTLS.RequireTLSEnable && s.secret != nil }
 
 func allDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 

@@ -8,6 +8,7 @@ import (
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/param"
+	"postrider/lib/mail/requiretls"
 	"postrider/lib/mail/verp"
 	"postrider/lib/net/milter"
 	"postrider/lib/net/starttls"
@@ -45,6 +46,8 @@ type params struct {
 	// instead of $smtpd_milters. The word DISABLE means none.
 	MilterMaps string `param:"smtpd_milter_maps" default:""`
 
+	RequireTLS requiretls.Params
+	TLSHeader  requiretls.Header
 	TLSLibrary starttls.Params
 	TLS        tlsParams
 	SASL       saslParams

@@ -175,6 +175,9 @@ func (s *session) flags() int {
 		flags |= cleanup.FlagMilter
 	}
 	flags, _ = conf.Intake.Override(flags)
+	if s.mail.requireTLS {
+		flags |= cleanup.FlagRequireTLS
+	}
 	if s.mail.utf8 {
 		return flags | cleanup.FlagSMTPUTF8
 	}

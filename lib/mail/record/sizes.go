@@ -13,7 +13,7 @@ type Sizes struct {
 	Recipients int64 // R, D and / records
 	Flags      int64 // FlagMixed, and notify flags shifted left by one
 	Content    int64 // what log lines call size=
-	SMTPUTF8   int64 // UTF8 flags
+	SMTPUTF8   int64 // UTF8 flags, and those for TLS
 }
 
 // FlagMixed says that other records stand between the recipients.
@@ -25,6 +25,13 @@ const (
 	UTF8Header    = 2
 	UTF8Sender    = 4
 	UTF8Recipient = 8
+	UTF8Any       = UTF8Requested | UTF8Header | UTF8Sender | UTF8Recipient
+)
+
+// Flags in the same number: what the sender wants of TLS. RFC 8689.
+const (
+	TLSOptional = 16 // header "TLS-Required: no"
+	RequireTLS  = 32 // MAIL FROM with REQUIRETLS
 )
 
 // String is the data of the record: six numbers of 15 columns.

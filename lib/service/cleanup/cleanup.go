@@ -29,6 +29,8 @@ const (
 	FlagSMTPUTF8  = 256 // the client asked for SMTPUTF8
 	FlagAutoUTF8  = 512 // find out whether SMTPUTF8 is needed
 
+	FlagRequireTLS = 1024 // the client asked for REQUIRETLS
+
 	MaskExtra    = FlagHold | FlagDiscard         // may follow in a flags record
 	MaskInternal = FlagMap                        // for mail that the system writes itself
 	MaskExternal = FlagFilter | FlagBcc | FlagMap // for mail from a network client
