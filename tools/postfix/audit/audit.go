@@ -50,7 +50,11 @@ func Run(settings *param.Settings) []Problem {
 	a.names = known.New(settings, a.entries)
 	a.owner = readerNamed(settings.Value("mail_owner"))
 	a.checkSettings()
-	a.checkRestrictions(settings, settings.Names())
+	names := settings.Names()
+	a.checkLists(settings, names)
+	a.checkClasses()
+	a.checkLimits()
+	a.checkNames()
 	for i := range a.entries {
 		a.checkService(&a.entries[i])
 	}
@@ -61,6 +65,15 @@ func Run(settings *param.Settings) []Problem {
 		return cmp.Or(x.rank(a.master)-y.rank(a.master), cmp.Compare(x.line, y.line))
 	})
 	return slices.CompactFunc(a.found, func(x, y Problem) bool { return x.Text == y.Text })
+}
+
+// checkLists looks at what is said in several words, of the settings among names.
+func (a *audit) checkLists(s *param.Settings, names []string) {
+	a.checkRestrictions(s, names)
+	a.checkOrder(s, names)
+	a.checkNetworks(s, names)
+	a.checkWords(s, names)
+	a.checkCertificates(s, names)
 }
 
 // rank is the place of a file among the files.

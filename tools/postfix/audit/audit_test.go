@@ -89,7 +89,7 @@ func TestRestrictions(t *testing.T) {
 
 func TestNothing(t *testing.T) {
 	expect(t, look(t, "mynetworks = 127.0.0.0/8, [::1]/128\nsmtp_destination_concurrency_limit = 5\n"+
-		"mine = permit\nsmtpd_recipient_restrictions = $mine, check_policy_service unix:private/policy, ${x?no}\n"+
+		"mine = permit_mynetworks\nsmtpd_recipient_restrictions = $mine, check_policy_service unix:private/policy, reject_unauth_destination ${x?no}\n"+
 		"myorigin = ${mydomain}\nforward_path = $home/.forward$recipient_delimiter$extension\n", ""))
 }
 

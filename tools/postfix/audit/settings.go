@@ -116,5 +116,5 @@ func (a *audit) checkOptions(e *mastercf.Entry) {
 		}
 	}
 	a.checkTables(s, set)
-	a.checkRestrictions(s, all)
+	a.checkLists(s, all)
 }
