@@ -26,6 +26,8 @@ mail_location = maildir:~/mail
 submission_relay_host = 127.0.0.1
 submission_relay_port = 2525
 submission_relay_trusted = no
+first_valid_uid = 1
+first_valid_gid = 1
 passdb {
   driver = passwd-file
   args = /etc/dovecot/users
