@@ -34,6 +34,7 @@ type delivery struct {
 	throttle *agent.Outcome // trouble of the whole destination
 
 	tableFailed bool // while the content was sent
+	need        need // of TLS, at this destination
 
 	record func(to *agent.Recipient, relay string, o agent.Outcome) // tests listen here
 }
@@ -147,6 +148,9 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 		msg.Info("SMTPS wrappermode (TCP port 465) requires setting \"%s = yes\", and \"%s = encrypt\" (or stronger)",
 			paramName("smtp_tls_wrappermode"), paramName("smtp_tls_security_level"))
 	}
+	if !d.prepareNeed(dest) {
+		return
+	}
 	load, store := d.caching(dest)
 	if load && len(targets) > 0 {
 		d.reuse(net, dest, targets)
@@ -168,7 +172,7 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 			continue
 		}
 		if plain {
-			policy, plain = tlsPolicy{}, false
+			policy, plain = tlsPolicy{asked: policy.asked}, false
 		}
 		d.req.Times.Connected, d.req.Times.Done = time.Time{}, time.Time{}
 		conn, why := net.connect(t)
@@ -202,6 +206,8 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 // policy says how to do TLS with a server; false when it cannot be used.
 func (d *delivery) policy(net network, dest destination, t target) (tlsPolicy, bool) {
 	p, why := net.policy(dest, t)
+	p, why = d.relaxed(dest, p, why)
+	d.noteUndecided(p)
 	switch {
 	case why != nil && t.path != "":
 		msg.Warn("TLS policy lookup error for %s/%s: %s", t.host, t.path, why.Reason)
@@ -213,12 +219,12 @@ func (d *delivery) policy(net network, dest destination, t target) (tlsPolicy, b
 		return p, false
 	case t.path != "" && p.level == starttls.May:
 		msg.Warn("%s: opportunistic TLS encryption is not appropriate for unix-domain destinations.", dest.key())
-		return tlsPolicy{}, true
+		return d.required(dest, tlsPolicy{})
 	case conf.TLS.Wrappermode && p.level < starttls.Encrypt:
 		msg.Warn("%s requires \"%s = encrypt\" (or stronger)", paramName("smtp_tls_wrappermode"), paramName("smtp_tls_security_level"))
 		return p, false
 	}
-	return p, true
+	return d.required(dest, p)
 }
 
 // leftOver answers for the recipients that no server was found for. What looks
@@ -228,7 +234,7 @@ func (d *delivery) leftOver(first, last destination) {
 	switch {
 	case why == nil:
 		why = failure("4.3.0", "server unavailable or unable to receive mail")
-	case why.Status.Class() == '4':
+	case why.Status.Class() == '4', why.Status == "5.7.10", why.Status == "5.7.30":
 	case last.fallback:
 		msg.Warn("%s configuration problem", paramName("smtp_fallback_relay"))
 		why.Status = "4.3.5"

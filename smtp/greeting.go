@@ -172,6 +172,8 @@ func (s *session) keyword(words []string, ignored []string) {
 		s.smtputf8 = true
 	case "STARTTLS":
 		s.starttls = true
+	case "REQUIRETLS":
+		s.requireTLS = true
 	case "AUTH":
 		s.offersAuth, s.auth = true, strings.Join(words[1:], " ")
 		if s.auth == "" && logins != nil {

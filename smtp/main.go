@@ -115,6 +115,13 @@
 //
 // A result that cannot be understood is logged, and the mail waits.
 //
+// # TLS AND THE SENDER
+//
+// A message that came with REQUIRETLS goes only to servers that prove who they are
+// and announce REQUIRETLS, unless $smtp_requiretls_policy says otherwise for them. When
+// there is none it goes back, without its body. A message with the header
+// "TLS-Required: no" goes to any server, whatever the policy for it is. RFC 8689.
+//
 // # SECURITY
 //
 // Smtp talks to SMTP, LMTP and DNS servers that others run, and believes nothing
@@ -234,6 +241,9 @@ func openTables() (err error) {
 		if *t.list, err = table.OpenList(t.maps, table.FoldKey); err != nil {
 			return fmt.Errorf("parameter %s: %w", paramName(t.name), err)
 		}
+	}
+	if err = openNeeds(); err != nil {
+		return err
 	}
 	if err = tables.checks.open(); err != nil {
 		return err

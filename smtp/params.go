@@ -68,6 +68,8 @@ var conf struct {
 
 	SRV srvParams
 
+	Required requiredParams
+
 	// HOST LOOKUP
 
 	// Whether to do without the DNS: hosts are looked up like other programs

@@ -20,5 +20,5 @@ func (s *session) allowed(d *delivery) bool {
 		d.failAll(s, failure("5.6.7", "SMTPUTF8 is required, but was not offered by host %s", s.name()), false)
 		return false
 	}
-	return true
+	return s.tellsOn(d)
 }

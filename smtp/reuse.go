@@ -36,6 +36,9 @@ func openCached(service string) (err error) {
 // caching tells whether a conversation with a destination may be an old one, and
 // whether it may go on afterwards.
 func (d *delivery) caching(dest destination) (load, store bool) {
+	if d.need != needNothing || conf.Required.Optional(d.req.SMTPUTF8) {
+		return false, false // the next message wants something else of TLS
+	}
 	name := dest.host
 	if dest.path != "" {
 		name = dest.path

@@ -43,6 +43,7 @@ type features struct {
 	size       bool
 	sizeLimit  int64 // 0: none
 	starttls   bool
+	requireTLS bool
 	offersAuth bool
 	auth       string // mechanisms
 	xforward   map[string]bool

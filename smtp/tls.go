@@ -173,12 +173,12 @@ func (s *session) secure(d *delivery, greeting dialogue.Reply) bool {
 		case reply.Class() == 2:
 			return s.startTLS(d) && s.again(d, greeting)
 		case level > starttls.May:
-			d.failAll(s, s.refusal(reply, "TLS is required, but host %s refused to start TLS: %s", s.name(), reply.Text()), true)
+			d.failTLS(s, s.refusal(reply, "TLS is required, but host %s refused to start TLS: %s", s.name(), reply.Text()), "nostarttls")
 			return false
 		}
 	}
 	if s.tls == nil && level > starttls.May {
-		d.failAll(s, s.noTLS(), true)
+		d.failTLS(s, s.noTLS(), "nostarttls")
 		return false
 	}
 	return true
@@ -216,7 +216,7 @@ func (s *session) startTLS(d *delivery) bool {
 		enough = starttls.Trusted
 	}
 	if level.Matches() && s.tls.Trust < enough {
-		d.failAll(s, failure("4.7.5", "Server certificate not verified"), true)
+		d.failTLS(s, failure("4.7.5", "Server certificate not verified"), "nocertmatch")
 		return false
 	}
 	return true

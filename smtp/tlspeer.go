@@ -28,6 +28,7 @@ func (r *router) policy(d destination, t target) (tlsPolicy, *agent.Outcome) {
 	case !e.sites.Empty():
 		why = e.siteLookup(&p, d.key(), t.host)
 	}
+	p.asked = p.level
 	if why == nil {
 		why = p.sts.allows(p.level, t.host)
 	}

@@ -16,7 +16,9 @@ import (
 // filled in from main.cf.
 type tlsPolicy struct {
 	level      starttls.Level
-	grade      string // of ciphers
+	asked      starttls.Level // what the configuration says
+	shown      starttls.Level // what it came to, with the records of the destination
+	grade      string         // of ciphers
 	protocols  string
 	servername string
 	match      []string

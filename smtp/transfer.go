@@ -134,6 +134,9 @@ func (t *transaction) mailCommand() (string, *agent.Outcome) {
 	if conf.SASL.DummyMailAuth && t.offersAuth && logins != nil {
 		b.WriteString(" AUTH=<>")
 	}
+	if t.d.need != needNothing && t.requireTLS && t.tls != nil {
+		b.WriteString(" REQUIRETLS")
+	}
 	if t.dsn {
 		if req.EnvelopeID != "" {
 			b.WriteString(" ENVID=" + xtext(req.EnvelopeID))

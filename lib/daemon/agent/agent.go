@@ -126,6 +126,7 @@ type Request struct {
 	Recipients []*Recipient
 	File       *queue.File // open for reading and marks, with a shared lock
 	Service    string      // name of the agent's service in master.cf
+	Features   string      // for the log: how TLS was used
 
 	params *Params
 	filter *table.List
@@ -334,7 +335,7 @@ func (r *Request) Record(to *Recipient, relay string, o Outcome) bool {
 // Reporter returns what records outcomes for this request.
 func (r *Request) Reporter() *Reporter {
 	return &Reporter{Params: &r.params.Report, ID: r.QueueID, Flags: r.Flags, Times: r.Times,
-		Timeout: r.params.IPCTimeout, Filter: r.filter}
+		Timeout: r.params.IPCTimeout, Filter: r.filter, Features: r.Features}
 }
 
 // Done marks a recipient as finished in the queue file. The mail is at its

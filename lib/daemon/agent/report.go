@@ -24,6 +24,8 @@ type Reporter struct {
 	Times   deliver.Times
 	Timeout time.Duration // for a conversation with bounce(8)
 	Filter  *table.List   // replaces status codes and texts; may be nil
+
+	Features string // for the log: how TLS was used
 }
 
 // Record logs what became of a recipient, after bounce(8) has it on disk. It
@@ -199,6 +201,7 @@ func (r *Reporter) line(to *deliver.Recipient, relay string, o Outcome, status s
 		b.WriteString(", conn_use=" + strconv.Itoa(r.Times.Reuse+1))
 	}
 	b.WriteString(Delays(r.Times, time.Now(), r.Params.DelayResolution))
+	b.WriteString(r.Features)
 	b.WriteString(", dsn=" + string(o.Status) + ", status=" + status + " (")
 	b.WriteString(o.Reason)
 	b.WriteString(")")
