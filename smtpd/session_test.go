@@ -187,6 +187,9 @@ func testService(t testing.TB, set *param.Settings, p *peer, answers map[string]
 	if err := sv.openTLS(); err != nil {
 		t.Fatal(err)
 	}
+	if err := sv.openSASL(); err != nil {
+		t.Fatal(err)
+	}
 	ours, err := domains.New(&conf.Domains)
 	if err != nil {
 		t.Fatal(err)
