@@ -129,6 +129,9 @@ func useSettings(t *testing.T, settings *param.Settings) {
 	if tlsEngine, err = newEngine(); err != nil {
 		t.Fatal(err)
 	}
+	if logins, err = openLogins(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func setRequest(t *testing.T, req *agent.Request, lines []string) {
