@@ -161,11 +161,7 @@ func isSecondary() bool {
 
 // check compares one file with the list.
 func (i *item) check() {
-	names := []string{i.path}
-	if strings.ContainsRune(i.path, '*') {
-		names, _ = filepath.Glob(i.path)
-	}
-	for _, name := range names {
+	for _, name := range i.places() {
 		i.checkFile(name)
 	}
 }

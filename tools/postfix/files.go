@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -143,4 +144,17 @@ func groupID(name string) (int, error) {
 		err = fmt.Errorf("there is no group %s", name)
 	}
 	return g.GID, err
+}
+
+// places are the files that an item of the list is about: those that a pattern
+// matches. A directory among them has a line of its own.
+func (i *item) places() []string {
+	if !strings.ContainsRune(i.path, '*') {
+		return []string{i.path}
+	}
+	names, _ := filepath.Glob(i.path)
+	return slices.DeleteFunc(names, func(name string) bool {
+		info, err := os.Lstat(name)
+		return err == nil && info.IsDir() && i.kind != "d"
+	})
 }

@@ -216,3 +216,16 @@ func TestRotate(t *testing.T) {
 		t.Errorf("old log: %v", err)
 	}
 }
+
+// A pattern for files does not mean a directory that it matches.
+func TestPlaces(t *testing.T) {
+	dir := t.TempDir()
+	os.Mkdir(filepath.Join(dir, "folder"), 0o755)
+	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
+	for kind, want := range map[string]int{"f": 1, "d": 2} {
+		i := item{path: dir + "/*", kind: kind}
+		if got := i.places(); len(got) != want {
+			t.Errorf("kind %s: %q", kind, got)
+		}
+	}
+}

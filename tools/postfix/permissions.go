@@ -60,11 +60,7 @@ func (i *item) repair() error {
 	if i.kind == "l" {
 		return nil
 	}
-	names := []string{i.path}
-	if strings.ContainsRune(i.path, '*') {
-		names, _ = filepath.Glob(i.path)
-	}
-	for _, name := range names {
+	for _, name := range i.places() {
 		info, err := os.Lstat(name)
 		if os.IsNotExist(err) || err == nil && info.Mode()&fs.ModeSymlink != 0 {
 			continue
