@@ -18,7 +18,7 @@ func TestVerification(t *testing.T) {
 	s := site(t, "relay_domains=remote.example", "relay_recipient_maps=", "mynetworks=", "transport_maps=inline:{remote.example=smtp:[127.0.0.1]:2525}",
 		"smtpd_relay_restrictions=reject_unauth_destination, reject_unverified_recipient", "unverified_recipient_reject_code=550",
 		"address_verify_poll_count=1")
-	os.Remove("/var/lib/postfix/verify_cache.cdb")
+	os.Remove("/var/lib/postfix/verify_cache.lmdb")
 	next := startSink(t, "tcp", "127.0.0.1:2525", sink.Options{Rules: map[string][]string{"RCPT nobody@remote.example": {"550 5.1.1 nobody here"}}})
 	s.Start()
 	const refused = "<nobody@remote.example>: Recipient address rejected: u"
@@ -61,7 +61,7 @@ func TestVerification(t *testing.T) {
 		t.Errorf("%d probes in the end, want 3", n)
 	}
 	s.WaitEmpty()
-	want(t, run(t, 0, "", "postmap", "-q", "ann@remote.example", "btree:/var/lib/postfix/verify_cache"), "0:0:")
+	want(t, run(t, 0, "", "postmap", "-q", "ann@remote.example", "lmdb:/var/lib/postfix/verify_cache"), "0:0:")
 	if s.Mailbox("bob") != "" || len(next.Messages()) != 0 {
 		t.Error("a probe was delivered")
 	}

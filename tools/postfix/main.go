@@ -37,8 +37,7 @@
 //     the services to master.cf that are missing there.
 //   - tls subcommand: manage keys and certificates; see below.
 //   - non-bdb subcommand: for a configuration that comes from a machine with Berkeley
-//     DB. status shows non_bdb_migration_level; disable, enable-redirect and
-//     enable-reindex set it. Tables of the types hash and btree work at every level.
+//     DB; see below.
 //   - logrotate: rename $maillog_file, start a new one, and compress the old one
 //     with $maillog_file_compressor.
 //
@@ -62,6 +61,17 @@
 //   - output-server-csr [-k keyfile] [hostname ...]: write a request for a certificate,
 //     for an authority to sign.
 //   - output-server-tlsa [-h hostname] [keyfile ...]: write TLSA records for the DNS.
+//
+// The sub-commands of non-bdb. Without any of this, tables of the types hash and btree are
+// read as they are, and written as cdb.
+//
+//   - status: show non_bdb_migration_level.
+//   - disable: what is said above, again.
+//   - enable-redirect: hash and btree mean $default_database_type and
+//     $default_cache_db_type, or what non_bdb_custom_mapping says. Files that are missing
+//     are made with postmap(1) and postalias(1).
+//   - enable-reindex: the same, and nbdb_reindexd(8) makes files that daemons miss. Those of
+//     tables that commands use are made at once. Only for the time of the change.
 //
 // Options:
 //

@@ -3,6 +3,7 @@ package main
 import (
 	"postrider/lib/mail/site"
 	"postrider/lib/service/postlog"
+	"postrider/lib/service/reindex"
 )
 
 // conf holds the main.cf parameters of postfix(1).
@@ -37,10 +38,7 @@ type parameters struct {
 
 	// MISCELLANEOUS CONTROLS
 
-	// How far the way from Berkeley DB to other types of tables was gone:
-	// disable, enable-redirect or enable-reindex. Tables of the types hash
-	// and btree are found, and written as cdb, at each of these levels.
-	NonBdbMigrationLevel string `param:"non_bdb_migration_level" default:"disable"`
+	Reindex reindex.Params
 
 	site.Locks
 

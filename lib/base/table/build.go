@@ -64,6 +64,7 @@ func Build(spec string, flags Flags) (Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind = redirected(kind, name)
 	registry.Lock()
 	maker, known := registry.makers[kind], registry.openers[kind] != nil
 	registry.Unlock()

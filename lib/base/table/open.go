@@ -1,12 +1,16 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"postrider/lib/base/msg"
 )
 
 // An Opener opens the table with a name that is given without its type.
@@ -60,6 +64,9 @@ func Open(spec string, flags Flags) (Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if other := redirected(kind, name); other != kind {
+		return openRedirected(kind, other+":"+name, name, flags)
+	}
 	if t := opened(spec, flags); t != nil {
 		return t, nil
 	}
@@ -74,6 +81,19 @@ func Open(spec string, flags Flags) (Table, error) {
 		return nil, err
 	}
 	return remember(spec, flags, t), nil
+}
+
+// openRedirected opens a table as another type, when its file can be made.
+func openRedirected(kind, spec, name string, flags Flags) (Table, error) {
+	t, err := Open(spec, flags)
+	if environment.Reindex == nil || flags&Writable != 0 || !errors.Is(err, fs.ErrNotExist) {
+		return t, err
+	}
+	if failed := environment.Reindex(kind, name); failed != nil {
+		msg.Warn("%s:%s: %v", kind, name, failed)
+		return nil, err
+	}
+	return Open(spec, flags)
 }
 
 // opened returns the table that was opened before, when it is still good.

@@ -11,7 +11,7 @@ type Params struct {
 type CacheParams struct {
 	// The type of the tables that daemons keep as caches. Files that were
 	// written as another type are not converted.
-	DefaultCacheDBType string `param:"default_cache_db_type" default:"btree"`
+	DefaultCacheDBType string `param:"default_cache_db_type" default:"lmdb"`
 }
 
 var params = Params{SocketmapMaxReplySize: 100_000}
@@ -32,6 +32,12 @@ type Environment struct {
 	// Parameters returns the values in main.cf of all parameters whose names
 	// begin with a prefix, by the rest of their names.
 	Parameters func(prefix string) map[string]string
+	// Redirect returns the type that a table is to be opened as instead of its
+	// own, or nothing; nil: no table is redirected.
+	Redirect func(kind, name string) string
+	// Reindex makes the file of a table that was redirected and has none; nil:
+	// nobody does.
+	Reindex func(kind, name string) error
 }
 
 var environment = Environment{Programs: "/usr/libexec/postfix"}
@@ -42,3 +48,13 @@ func Surround(e Environment) { environment = e }
 
 // Surroundings returns the environment.
 func Surroundings() Environment { return environment }
+
+// redirected returns the type that a table is opened as.
+func redirected(kind, name string) string {
+	if environment.Redirect != nil {
+		if other := environment.Redirect(kind, name); other != "" {
+			return other
+		}
+	}
+	return kind
+}

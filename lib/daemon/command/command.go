@@ -14,6 +14,7 @@ import (
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/site"
+	"postrider/lib/service/reindex"
 )
 
 // siteParams is implemented by structs that embed site.Params.
@@ -65,7 +66,9 @@ func load(conf siteParams, stderr bool, overrides []string) *param.Settings {
 		msg.Warn("%s", warning)
 	}
 	queue.Configure(p.Params)
-	table.Surround(table.Environment{Programs: p.DaemonDirectory, Parameters: settings.Prefixed})
+	around := table.Environment{Programs: p.DaemonDirectory, Parameters: settings.Prefixed}
+	reindex.Surround(settings, &around, false)
+	table.Surround(around)
 	return settings
 }
 

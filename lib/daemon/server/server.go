@@ -20,6 +20,7 @@ import (
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/site"
+	"postrider/lib/service/reindex"
 )
 
 // Params are the parameters of every daemon.
@@ -199,7 +200,9 @@ func (p *Process) loadParameters() {
 	}
 	p.Params = family.daemonParams()
 	table.Use(p.Params.Tables)
-	table.Surround(table.Environment{Programs: p.Params.DaemonDirectory, Owner: p.Params.MailOwner, Parameters: settings.Prefixed})
+	around := table.Environment{Programs: p.Params.DaemonDirectory, Owner: p.Params.MailOwner, Parameters: settings.Prefixed}
+	reindex.Surround(settings, &around, true)
+	table.Surround(around)
 	if p.options.maxIdle > 0 {
 		p.MaxIdle = p.options.maxIdle
 	}

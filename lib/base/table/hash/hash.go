@@ -214,3 +214,14 @@ func cutNUL(b []byte) []byte {
 	}
 	return b
 }
+
+// IsAliases says whether NAME.db is one that postalias(1) made.
+func IsAliases(name string) bool {
+	b, err := openBerkeley(name, 0)
+	if err != nil {
+		return false
+	}
+	defer b.Close()
+	_, found, err := b.Lookup("YP_LAST_MODIFIED")
+	return found && err == nil
+}
