@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
+	"time"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/daemon/agent"
 	"postrider/lib/daemon/server"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/mail/queue"
@@ -139,21 +142,46 @@ func (m *message) bounce() {
 	if m.status&cleanup.StatusRcpt != 0 {
 		m.bounceOne(deliver.Recipient{}, report)
 	}
-	for rec, err := range record.All(m.file) {
-		if err != nil {
-			break
-		}
-		if rec.Type == record.Recipient {
-			m.bounceOne(deliver.Recipient{Address: string(rec.Data), Original: string(rec.Data)}, report)
-		}
-	}
+	m.bounceAll(report)
 	notice := bounce.Notice{Request: bounce.Flush, Flags: bounce.FlagClean, QueueName: string(m.file.Name), QueueID: m.id,
 		Encoding: m.encoding, SMTPUTF8: int(m.sizes.SMTPUTF8), Sender: m.sender}
+	if m.status&cleanup.StatusCont != 0 {
+		notice.Return = dsn.ReturnHeaders // not again what nobody wants to have
+	}
 	if m.status&fatal == 0 {
 		if err := m.sendBounce(notice); err == nil {
 			m.status = 0
 		}
 	}
+}
+
+// bounceAll notes the trouble for each recipient in the queue file.
+func (m *message) bounceAll(report deliver.Report) {
+	var r recipient
+	for rec, err := range record.All(m.file) {
+		if err != nil {
+			break
+		}
+		switch rec.Type {
+		case record.Attribute:
+			r.attribute(rec.Data)
+		case record.Original:
+			r.original = string(rec.Data)
+		case record.Recipient:
+			m.bounceOne(deliver.Recipient{Address: string(rec.Data), Original: r.original, OriginalDSN: r.dsnOriginal, Notify: r.notify}, report)
+			m.logBounce(string(rec.Data), r.original, report)
+			r = recipient{}
+		}
+	}
+}
+
+// logBounce writes the line that all deliveries have; its form is fixed.
+func (m *message) logBounce(to, original string, report deliver.Report) {
+	if original != "" && !strings.EqualFold(to, original) {
+		to += ">, orig_to=<" + original
+	}
+	delays := agent.Delays(deliver.Times{Arrival: m.arrival}, time.Now(), 2)
+	msg.Info("%s: to=<%s>, relay=none%s, dsn=%s, status=bounced (%s)", m.id, to, delays, report.Status, report.Reason)
 }
 
 func (m *message) bounceOne(to deliver.Recipient, report deliver.Report) {

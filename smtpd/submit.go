@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/mail/dsn"
 	"postrider/lib/mail/record"
 	"postrider/lib/service/cleanup"
 )
@@ -214,6 +215,8 @@ func verdict(status cleanup.Status, reason, id string) reply {
 	switch {
 	case isReply(reason):
 		return refuse(troubleOf(status), reason)
+	case status&(cleanup.StatusCont|cleanup.StatusDefer) != 0 && statusOf(reason).Valid(): // a reply without its code
+		return refuse(troubleOf(status), strconv.Itoa(code)+" "+reason)
 	case status&cleanup.StatusBad != 0 && status&(cleanup.StatusDefer|cleanup.StatusBareLF) == 0:
 		text = "internal error " + strconv.Itoa(int(status))
 	}
@@ -229,6 +232,12 @@ func (s *session) refuseBareNewline() reply {
 // isReply reports whether cleanup(8) has worded the whole reply.
 func isReply(s string) bool {
 	return len(s) > 3 && (s[0] == '4' || s[0] == '5') && strings.Trim(s[1:3], "0123456789") == "" && (s[3] == ' ' || s[3] == '-')
+}
+
+// statusOf is the first word of a text.
+func statusOf(text string) dsn.Status {
+	word, _, _ := strings.Cut(text, " ")
+	return dsn.Status(word)
 }
 
 func troubleOf(status cleanup.Status) string {

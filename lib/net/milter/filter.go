@@ -148,7 +148,7 @@ func (f *filter) symbols(d *fields) bool {
 			continue
 		}
 		if f.macros == nil {
-			f.macros = &macroLists{"\x00", "\x00", "\x00", "\x00", "\x00", "\x00", "\x00", "\x00"}
+			f.macros = &macroLists{notAsked, notAsked, notAsked, notAsked, notAsked, notAsked, notAsked, notAsked}
 		}
 		*f.macros.at(where) = list
 	}

@@ -13,8 +13,8 @@ import (
 
 // The SMTP server hands its connections to filters over to cleanup(8) as one long
 // list of attributes: macro lists and defaults first, then each filter. After each
-// filter cleanup asks for the descriptor of its connection. Both sides have the
-// descriptor then, but only one uses it at a time.
+// filter cleanup asks for the descriptor of its connection, and says that it has
+// come. Both sides have the descriptor then, but only one uses it at a time.
 
 // handed is what is said about one filter.
 type handed struct {
@@ -74,7 +74,7 @@ func (s *Session) HandOver(over *stream.Stream, fd int) error {
 		}
 		attr.WriteMore(over, f.handed())
 		if f.macros != nil {
-			attr.WriteMore(over, f.macros.filled(s.set.macros))
+			attr.WriteMore(over, f.macros.filled())
 		}
 		over.WriteByte(0)
 		var dummy dummyAttr
@@ -83,6 +83,9 @@ func (s *Session) HandOver(over *stream.Stream, fd int) error {
 		}
 		if err := f.pass(fd); err != nil {
 			return err
+		}
+		if err := attr.Read(over, &dummy); err != nil {
+			return fmt.Errorf("hand mail filters over: %w", err)
 		}
 	}
 	var status statusAttr
@@ -104,12 +107,12 @@ func (f *filter) handed() handed {
 	return h
 }
 
-// filled takes what the filter did not ask for from the lists of all.
-func (l *macroLists) filled(all macroLists) macroLists {
+// filled is the form on the wire: a list that the filter did not ask for is empty.
+func (l *macroLists) filled() macroLists {
 	result := *l
 	for s := atConnect; s <= atUnknown; s++ {
-		if *result.at(s) == "\x00" {
-			*result.at(s) = *all.at(s)
+		if *result.at(s) == notAsked {
+			*result.at(s) = ""
 		}
 	}
 	return result
@@ -181,6 +184,11 @@ func (s *Session) receiveFilter(over *stream.Stream, fd int, list attr.List) err
 		if rest, err = rest.Take(f.macros); err != nil {
 			return err
 		}
+		for s := atConnect; s <= atUnknown; s++ {
+			if list := f.macros.at(s); *list == "" {
+				*list = notAsked
+			}
+		}
 	}
 	if len(rest) > 0 {
 		return fmt.Errorf("unexpected attribute %s", rest[0].Name)
@@ -192,6 +200,7 @@ func (s *Session) receiveFilter(over *stream.Stream, fd int, list attr.List) err
 	if f.fd, err = receiveDescriptor(fd); err != nil {
 		return err
 	}
+	attr.Write(over, dummyAttr{})
 	f.s = stream.New(stream.FD(f.fd))
 	f.s.SetTimeout(f.content)
 	s.filters = append(s.filters, f)

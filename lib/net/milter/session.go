@@ -30,7 +30,7 @@ func (set *Set) Open(lookup Lookup) *Session {
 // macros are the names and values of a stage, each with a NUL behind it.
 func (s *Session) macros(at stage, own *macroLists) []byte {
 	list := *s.set.macros.at(at)
-	if own != nil && *own.at(at) != "\x00" {
+	if own != nil && *own.at(at) != notAsked {
 		list = *own.at(at)
 	}
 	var b []byte

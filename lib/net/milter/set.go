@@ -149,6 +149,10 @@ func (l *macroLists) at(s stage) *string {
 	return [...]*string{&l.Connect, &l.Helo, &l.Mail, &l.Rcpt, &l.Data, &l.EndOfHeader, &l.EndOfData, &l.Unknown}[s]
 }
 
+// notAsked stands for a list of which a filter said nothing: it gets the one of
+// main.cf.
+const notAsked = "\x00"
+
 // wanted are the stages for which a filter may name macros. Source: libmilter,
 // SMFIM.
 var wanted = map[uint32]stage{0: atConnect, 1: atHelo, 2: atMail, 3: atRcpt, 4: atData, 5: atEndOfData, 6: atEndOfHeader}

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -49,7 +50,7 @@ type Filter struct {
 	listener net.Listener
 	mu       sync.Mutex
 	options  Options
-	trace    []string
+	trace    [][]string // of each session
 	open     map[net.Conn]bool
 	sessions int
 	ended    *sync.Cond
@@ -82,14 +83,14 @@ func (f *Filter) Trace() []string {
 	for len(f.open) > 0 {
 		f.ended.Wait()
 	}
-	return append([]string(nil), f.trace...)
+	return slices.Concat(f.trace...)
 }
 
 // Heard is what was said until now.
 func (f *Filter) Heard() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]string(nil), f.trace...)
+	return slices.Concat(f.trace...)
 }
 
 // Sessions is how many connections there were.
@@ -118,16 +119,11 @@ func (f *Filter) accept() {
 		f.mu.Lock()
 		f.open[conn] = true
 		f.sessions++
-		s := &session{Filter: f, options: f.options, conn: conn, r: bufio.NewReader(conn)}
+		s := &session{Filter: f, options: f.options, conn: conn, r: bufio.NewReader(conn), place: len(f.trace)}
+		f.trace = append(f.trace, nil)
 		f.mu.Unlock()
 		go s.serve()
 	}
-}
-
-func (f *Filter) note(line string) {
-	f.mu.Lock()
-	f.trace = append(f.trace, line)
-	f.mu.Unlock()
 }
 
 // A session is one mail server.
@@ -137,6 +133,15 @@ type session struct {
 	conn    net.Conn
 	r       *bufio.Reader
 	steps   uint32 // of the negotiation
+	place   int    // of its trace
+}
+
+func (s *session) note(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.place < len(s.trace) { // else it was forgotten
+		s.trace[s.place] = append(s.trace[s.place], line)
+	}
 }
 
 func (s *session) serve() {
