@@ -104,5 +104,8 @@ func hand(s *stream.Stream, c *connection, reply any) error {
 	if err := attr.Read(s, &scache.Dummy{}); err != nil {
 		return err
 	}
-	return ipc.SendDescriptor(s.Conn(), c.fd)
+	if err := ipc.SendDescriptor(s.Conn(), c.fd); err != nil {
+		return err
+	}
+	return attr.Read(s, &scache.Dummy{})
 }

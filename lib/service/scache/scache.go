@@ -35,8 +35,8 @@ type SaveEndpoint struct {
 }
 
 // A FindRequest asks for a connection with a server, or with any server of a
-// destination. After a reply with status 0 the client sends a Dummy, then the
-// descriptor follows.
+// destination. After a reply with status 0 the client sends a Dummy, the descriptor
+// follows, and the client sends another Dummy.
 type FindRequest struct {
 	Request string `attr:"request"` // "find_endp" or "find_dest"
 	Label   string `attr:"label"`
@@ -208,10 +208,13 @@ func fetch(s *stream.Stream) (int, error) {
 		return -1, err
 	}
 	fd, err := ipc.ReceiveDescriptor(s.Conn())
-	if err == nil {
-		syscall.SetNonblock(fd, false)
+	if err != nil {
+		return -1, err
 	}
-	return fd, err
+	syscall.SetNonblock(fd, false)
+	attr.Write(s, Dummy{})
+	s.Flush() // when this fails we have what we want, and the next request finds out
+	return fd, nil
 }
 
 func expectOK(s *stream.Stream) error {
