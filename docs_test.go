@@ -118,7 +118,7 @@ func TestNotYet(t *testing.T) {
 // documented knows the parameters of transports of any name, too, the templates of
 // bounce(5), and what stands in log lines and in entries of master.cf.
 func documented(name string) bool {
-	if slices.Contains([]string{"orig_to", "orig_client", "orig_queue_id", "null_sender"}, name) {
+	if slices.Contains([]string{"orig_to", "orig_client", "orig_queue_id", "null_sender", "sasl_method", "sasl_username"}, name) {
 		return true
 	}
 	_, rest, _ := strings.Cut(name, "_")

@@ -68,6 +68,22 @@
 //
 // D and O need a <transport>_destination_recipient_limit of 1.
 //
+// # AUTHENTICATION
+//
+// With $smtp_sasl_auth_enable, smtp(8) logs in at servers that offer it and for which
+// $smtp_sasl_password_maps has a user and a password. The tables are asked for the
+// sender, when $smtp_sender_dependent_authentication says so, for the name of the
+// server, and for the next hop as it was written: "[mail.example.com]:587". Without
+// an entry, mail is sent without a login.
+//
+// The mechanisms, the best one first: SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1,
+// DIGEST-MD5, CRAM-MD5, PLAIN, LOGIN; then EXTERNAL, OAUTHBEARER, XOAUTH2 and
+// ANONYMOUS, which are used when $smtp_sasl_mechanism_filter or the server leave
+// nothing else. $smtp_sasl_security_options and its two variants for TLS say what a
+// mechanism must withstand. By default passwords are never sent as they are.
+//
+// A server that refuses the password keeps the mail in the queue.
+//
 // # TLS
 //
 // $smtp_tls_security_level says how much TLS is wanted, and $smtp_tls_policy_maps
@@ -131,7 +147,7 @@
 // # STANDARDS
 //
 // RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 2033 (LMTP), RFC 2034 (enhanced status
-// codes), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 3461 (DSN), RFC 6152
+// codes), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 3461 (DSN), RFC 6152
 // (8BITMIME), RFC 6531 (SMTPUTF8), RFC 7435 (opportunistic security), RFC 7505
 // (null MX), RFC 7672 (DANE), RFC 8461 (MTA-STS; the part after the lookup).
 //
@@ -244,6 +260,9 @@ func openTables() (err error) {
 	}
 	if err = openNeeds(); err != nil {
 		return err
+	}
+	if conf.Report.Enable && conf.Report.SocketName == "" {
+		return fmt.Errorf("parameter %s is empty: \"%s = yes\" needs the name of the collector's socket", paramName("smtp_tlsrpt_socket_name"), paramName("smtp_tlsrpt_enable"))
 	}
 	if err = tables.checks.open(); err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Smtpd receives mail from the network: it speaks SMTP with one client, decides
 // what it may do, and hands each message to cleanup(8).
 //
-// The server implements HELO, EHLO, STARTTLS, MAIL, RCPT, DATA, BDAT, RSET, NOOP,
+// The server implements HELO, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP,
 // VRFY, ETRN, HELP and QUIT, and the extensions STARTTLS, PIPELINING, SIZE, 8BITMIME, DSN,
 // SMTPUTF8, ENHANCEDSTATUSCODES and CHUNKING. EXPN is refused. XCLIENT and
 // XFORWARD are for proxies and content filters that the administrator names.
@@ -18,6 +18,10 @@
 // processes that have the old ones have served $max_use clients or were idle for
 // $max_idle. Sessions are not resumed.
 //
+// With smtpd_sasl_auth_enable clients can log in (AUTH); Dovecot or saslauthd(8)
+// know the passwords. What a login is good for is said in lists of restrictions, by
+// permit_sasl_authenticated and the reject_..._login_mismatch restrictions.
+//
 // With the option -S the server talks over standard input and output with one
 // client that is trusted not more than any user of this machine; mail is then
 // submitted through postdrop(1). This is what "sendmail -bs" runs.
@@ -31,6 +35,8 @@
 // What a client sends between STARTTLS and the handshake is thrown away, and the
 // session begins anew inside of TLS. The private keys of the server are in the
 // memory of processes that talk with strangers.
+// Passwords of clients pass through on their way to the program that knows them,
+// and are neither kept nor logged.
 // Lines that end in a bare newline never end a message, so that no second
 // message can hide in the first one. A configuration that would let anybody
 // relay mail to anywhere is refused at start.
@@ -38,7 +44,7 @@
 // # STANDARDS
 //
 // RFC 5321 (SMTP), 1870 (SIZE), 1985 (ETRN), 2034 (status codes), 2920
-// (PIPELINING), 3207 (STARTTLS), 3030 (CHUNKING without BINARYMIME), 3461 (DSN), 3463, 6152
+// (PIPELINING), 3207 (STARTTLS), 4954 (AUTH), 3030 (CHUNKING without BINARYMIME), 3461 (DSN), 3463, 6152
 // (8BITMIME), 6531 (SMTPUTF8), 7505 (null MX).
 //
 // # DIAGNOSTICS
