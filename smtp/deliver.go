@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strings"
 	"time"
 
 	"postrider/lib/base/msg"
@@ -35,6 +36,8 @@ type delivery struct {
 
 	tableFailed bool // while the content was sent
 	need        need // of TLS, at this destination
+
+	rptDomain, rptRecord string // of the domain that wants reports about TLS; empty: none
 
 	record func(to *agent.Recipient, relay string, o agent.Outcome) // tests listen here
 }
@@ -105,6 +108,7 @@ type network interface {
 	find(destination) ([]target, *agent.Outcome)
 	policy(destination, target) (tlsPolicy, *agent.Outcome)
 	connect(target) (stream.Conn, *agent.Outcome)
+	reports(destination) (domain, record string)
 }
 
 // run tries one server after the other: the next hops in their order, for each
@@ -150,6 +154,9 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 	}
 	if !d.prepareNeed(dest) {
 		return
+	}
+	if d.rptDomain, d.rptRecord = "", ""; wantsReports(dest) {
+		d.rptDomain, d.rptRecord = net.reports(dest)
 	}
 	load, store := d.caching(dest)
 	if load && len(targets) > 0 {
@@ -206,6 +213,9 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 // policy says how to do TLS with a server; false when it cannot be used.
 func (d *delivery) policy(net network, dest destination, t target) (tlsPolicy, bool) {
 	p, why := net.policy(dest, t)
+	if why != nil && p.failure != "" && d.rptRecord != "" {
+		d.sendReport(p, t, strings.ReplaceAll(p.failure, "-", "_"), reportDetail{})
+	}
 	p, why = d.relaxed(dest, p, why)
 	d.noteUndecided(p)
 	switch {

@@ -126,7 +126,7 @@
 //     policy_ttl=, policy_string=: the MTA-STS policy, from a plug-in that looks
 //     for such policies. Servers must match a pattern, unless
 //     $smtp_tls_enforce_sts_mx_patterns says otherwise; a failure defers mail. The
-//     other attributes are for reports, and have no effect. Values with blanks
+//     other attributes are for the reports of $smtp_tlsrpt_enable. Values with blanks
 //     stand in braces: { policy_string = version: STSv1 }.
 //
 // A result that cannot be understood is logged, and the mail waits.

@@ -69,6 +69,7 @@ var conf struct {
 	SRV srvParams
 
 	Required requiredParams
+	Report   reportParams
 
 	// HOST LOOKUP
 

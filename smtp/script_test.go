@@ -231,6 +231,8 @@ func (n *fakeNetwork) policy(d destination, t target) (tlsPolicy, *agent.Outcome
 	return new(router).policy(d, t)
 }
 
+func (n *fakeNetwork) reports(destination) (string, string) { return "", "" }
+
 func (n *fakeNetwork) connect(t target) (stream.Conn, *agent.Outcome) {
 	if n.used >= len(n.sessions) {
 		n.t.Fatal("too many connections")

@@ -27,6 +27,7 @@ type session struct {
 	helo       string            // the name that the server gave itself before TLS
 	mayGoPlain bool              // after trouble with TLS
 	plain      bool              // do so
+	reported   bool              // a collector knows how TLS went
 
 	reuse
 	features

@@ -173,9 +173,13 @@ func (s *session) secure(d *delivery, greeting dialogue.Reply) bool {
 		case reply.Class() == 2:
 			return s.startTLS(d) && s.again(d, greeting)
 		case level > starttls.May:
+			d.reportFailure(s, "starttls_not_supported", "")
 			d.failTLS(s, s.refusal(reply, "TLS is required, but host %s refused to start TLS: %s", s.name(), reply.Text()), "nostarttls")
 			return false
 		}
+	}
+	if s.tls == nil && level > starttls.None && !s.starttls {
+		d.reportFailure(s, "starttls_not_supported", "")
 	}
 	if s.tls == nil && level > starttls.May {
 		d.failTLS(s, s.noTLS(), "nostarttls")
@@ -207,6 +211,7 @@ func (s *session) startTLS(d *delivery) bool {
 	}
 	if err != nil {
 		s.dead = true
+		d.reportFailure(s, "validation_failure", "tls-handshake-failure")
 		s.tryPlain()
 		d.failAll(s, failure("4.7.5", "Cannot start TLS: handshake failure"), level != starttls.May)
 		return false
@@ -216,9 +221,12 @@ func (s *session) startTLS(d *delivery) bool {
 		enough = starttls.Trusted
 	}
 	if level.Matches() && s.tls.Trust < enough {
+		kind, reason := certificateFailure(s.tls.Problem)
+		d.reportFailure(s, kind, reason)
 		d.failTLS(s, failure("4.7.5", "Server certificate not verified"), "nocertmatch")
 		return false
 	}
+	d.reportSuccess(s)
 	return true
 }
 

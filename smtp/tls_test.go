@@ -32,6 +32,8 @@ type tlsPlace struct {
 	server *sink.Server
 	port   string
 	zone   *zone.Server
+
+	records string // of the zone
 }
 
 func startTLSPlace(t *testing.T, o sink.Options, settings ...string) tlsPlace {
@@ -48,7 +50,7 @@ func startTLSPlace(t *testing.T, o sink.Options, settings ...string) tlsPlace {
 	for i := range settings {
 		settings[i] = strings.ReplaceAll(settings[i], "FILE", ca)
 	}
-	p := tlsPlace{testRouter(t, settings...), server, port, nil}
+	p := tlsPlace{router: testRouter(t, settings...), server: server, port: port}
 	p.setZone(t, fmt.Sprintf("_%s._tcp.mx.example.net. TLSA 3 1 1 %x", port, sha256.Sum256(mxCert.Leaf.RawSubjectPublicKeyInfo)))
 	return p
 }
@@ -57,7 +59,8 @@ func startTLSPlace(t *testing.T, o sink.Options, settings ...string) tlsPlace {
 func (p *tlsPlace) setZone(t *testing.T, records string) {
 	t.Helper()
 	var err error
-	if p.zone, err = zone.Start("127.0.0.1:0", ". NS a.root.\nexample.net. MX 10 mx.example.net.\nmx.example.net. A 127.0.0.1\n"+records+"\n"); err != nil {
+	p.records = ". NS a.root.\nexample.net. MX 10 mx.example.net.\nmx.example.net. A 127.0.0.1\n" + records + "\n"
+	if p.zone, err = zone.Start("127.0.0.1:0", p.records); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.zone.Close)

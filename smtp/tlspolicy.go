@@ -41,6 +41,9 @@ type sts struct {
 	failure  string   // that is to be taken for one of TLS
 	patterns []string // of servers
 	reports  bool     // there are attributes for reports
+
+	policyDomain string
+	policy       []string // its lines
 }
 
 // configTrouble defers mail whose policy nobody can understand.
@@ -231,6 +234,10 @@ func (p *tlsPolicy) stsAttribute(name, value string) string {
 		}
 		p.kind = value
 		return ""
+	case "policy_domain":
+		p.policyDomain = value
+	case "policy_string":
+		p.policy = append(p.policy, value)
 	case "mx_host_pattern":
 		p.patterns = append(p.patterns, value)
 	case "policy_failure":

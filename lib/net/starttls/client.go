@@ -95,7 +95,7 @@ func (c *Client) Start(s *stream.Stream, peer *Peer, limit time.Duration) (*Sess
 		return nil, err
 	}
 	session.State = session.tls.ConnectionState()
-	session.Trust = c.judge(v, peer, &session.State)
+	session.Trust, session.Problem = c.judge(v, peer, &session.State)
 	if log.Has(LogSummary) {
 		msg.Info("%s TLS connection established to %s: %s", session.Trust, peer.Name, session.Details())
 	}
@@ -205,7 +205,7 @@ func (c *Client) anchorsFor(peer *Peer) []record {
 }
 
 // judge finds out what the peer's certificates are worth, and logs why.
-func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trust {
+func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) (Trust, string) {
 	log := c.options.Log
 	chain := state.PeerCertificates
 	found := v.verify(chain)
@@ -217,7 +217,7 @@ func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trus
 			msg.Info("%s: re-using session with untrusted certificate, look for details earlier in the log", peer.Name)
 		}
 		c.logPeer(chain, peer)
-		return found.trust
+		return found.trust, ""
 	}
 	if log.Has(LogVerbose) {
 		logPath(v, peer.Name, chain, found)
@@ -234,7 +234,7 @@ func (c *Client) judge(v *verifier, peer *Peer, state *tls.ConnectionState) Trus
 		}
 	}
 	c.logPeer(chain, peer)
-	return found.trust
+	return found.trust, found.problem
 }
 
 // logPeer says whose certificate it is.

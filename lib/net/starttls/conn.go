@@ -67,6 +67,10 @@ type Session struct {
 	State tls.ConnectionState
 	Trust Trust
 
+	// Problem is why the certificate does not prove what the level asks for, with %s
+	// for the peer's name; empty when it does, or when nobody knows.
+	Problem string
+
 	tls     *tls.Conn
 	lower   *lower
 	timeout time.Duration
@@ -78,13 +82,18 @@ type Session struct {
 // SetTimeout limits each following read or write; 0 means no limit.
 func (s *Session) SetTimeout(d time.Duration) error {
 	s.timeout = d
+	s.begin()
 	return nil
 }
 
+// begin sets the limit of a read or write. Without limits it changes nothing, so
+// that one goroutine can read while another one writes.
 func (s *Session) begin() {
-	s.lower.until = time.Time{}
-	if s.timeout > 0 {
+	switch {
+	case s.timeout > 0:
 		s.lower.until = time.Now().Add(s.timeout)
+	case !s.lower.until.IsZero():
+		s.lower.until = time.Time{}
 	}
 }
 
