@@ -128,6 +128,7 @@ func screen(t *testing.T, m mix, list []screening) screened {
 	entries = append(entries, "smtpd pass - - n - - smtpd\nbusy pass - - n - 1 smtpd\ndnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\ntlsmgr unix - - n 1000? 1 tlsmgr\n"...)
 	for i, s := range list {
 		os.Remove(fmt.Sprintf("/var/lib/postfix/screen%d.db", i))
+		os.Remove(fmt.Sprintf("/var/lib/postfix/screen%d.cdb", i))
 		entries = append(entries, fmt.Sprintf("127.0.0.1:%d inet n - n - 1 postscreen\n  -o syslog_name=postfix/%s\n  -o postscreen_cache_map=btree:/var/lib/postfix/screen%d\n", 3000+i, s.name, i)...)
 		for _, setting := range s.settings {
 			name, value, _ := strings.Cut(setting, "=")
@@ -143,12 +144,14 @@ func screen(t *testing.T, m mix, list []screening) screened {
 	}()
 	b.start()
 	r := screened{transcripts: make([]string, len(list)), logs: make([]string, len(list)), caches: make([]string, len(list))}
+	ended := make([]int64, len(list))
 	var all sync.WaitGroup
 	places := make(chan bool, 16)
 	for i, s := range list {
 		all.Go(func() {
 			places <- true
 			r.transcripts[i] = s.run(b, fmt.Sprintf("127.0.0.1:%d", 3000+i))
+			ended[i] = time.Now().Unix()
 			<-places
 		})
 	}
@@ -159,7 +162,7 @@ func screen(t *testing.T, m mix, list []screening) screened {
 	log := b.log()
 	for i, s := range list {
 		r.logs[i] = screenLog(log, s.name)
-		r.caches[i] = screenCache(i)
+		r.caches[i] = screenCache(m.of("postscreen"), i, ended[i])
 	}
 	return r
 }
@@ -185,10 +188,13 @@ func screenLog(log, name string) string {
 	return text
 }
 
-// screenCache is the content of a cache, with times from now on.
-func screenCache(i int) string {
-	out, _ := exec.Command("/opt/stock/usr/sbin/postmap", "-s", fmt.Sprintf("btree:/var/lib/postfix/screen%d", i)).Output()
+// screenCache is the content of a cache, with times from the end of the screening on.
+func screenCache(s side, i int, ended int64) string {
+	out, err := exec.Command(s.command("postmap"), "-s", fmt.Sprintf("btree:/var/lib/postfix/screen%d", i)).Output()
 	var list []string
+	if err != nil {
+		list = append(list, err.Error()+"\n")
+	}
 	for line := range strings.Lines(string(out)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		if strings.HasPrefix(key, "_LAST_CACHE_CLEANUP") {
@@ -197,7 +203,7 @@ func screenCache(i int) string {
 		f := strings.Split(value, ";")
 		for i, text := range f {
 			if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 1000 {
-				n -= time.Now().Unix()
+				n -= ended
 				f[i] = fmt.Sprintf("%+d", (n+30)/60*60)
 			}
 		}

@@ -101,7 +101,7 @@ func loop(name string, t Type) *Error {
 func (e *Error) lasting(reply *mdns.Msg) *Error {
 	for _, rr := range reply.Ns {
 		if soa, ok := rr.(*mdns.SOA); ok {
-			e.TTL = ttl(min(soa.Hdr.Ttl, soa.Minttl))
+			e.TTL = ttl(soa.Hdr.Ttl)
 		}
 	}
 	return e

@@ -55,7 +55,7 @@ func (r Reader) Read(b []byte) (h Header, length int, err error) {
 		if len(b) < fixed {
 			return h, 0, errors.New("short protocol header")
 		}
-		return h, 0, errors.New("bad or missing protocol header")
+		return h, 0, errors.New("unrecognized protocol header")
 	}
 	line, _, found := bytes.Cut(b[:min(len(b), MaxLine)], []byte("\n"))
 	if !found {

@@ -42,7 +42,7 @@ func TestReadBad(t *testing.T) {
 		"PROXY TCP4 192.0.2.4 192.0.2.1 70000 2\r\n": "bad or missing client port",
 		"PROXY TCP4 192.0.2.4 192.0.2.1 7\r\n":       "bad or missing server port",
 		"PROXY TCP4 2001:db8::1 192.0.2.1 7 7\r\n":   "bad or missing client address",
-		"EHLO client.example.com\r\n":                "bad or missing protocol header",
+		"EHLO client.example.com\r\n":                "unrecognized protocol header",
 		"EHLO":                                       "short protocol header",
 		"PROXY " + strings.Repeat("x", 200):          "missing protocol header terminator",
 		two + "\x31\x11\x00\x00":                     "unrecognized protocol version",

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"io"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"postrider/lib/base/msg"
+	"postrider/lib/base/table"
+)
+
+// cleanedKey is the entry that says when the table was last searched to the end.
+const cleanedKey = "_LAST_CACHE_CLEANUP_COMPLETED_"
+
+// A cache keeps until when clients have passed which tests. Only the cleanup runs
+// in a goroutine of its own.
+type cache struct {
+	mu     sync.Mutex
+	table  table.Updater
+	closed bool
+}
+
+// openCache opens postscreen_cache_map; nil when there is none.
+func openCache() *cache {
+	if conf.CacheMap == "" {
+		return nil
+	}
+	t, err := table.Open(owned(conf.CacheMap), table.Writable)
+	if err != nil {
+		msg.Fatal("parameter postscreen_cache_map: %v", err)
+	}
+	updater, ok := t.(table.Updater)
+	if !ok {
+		msg.Fatal("parameter postscreen_cache_map: a table of the type of %s cannot be changed", conf.CacheMap)
+	}
+	return &cache{table: updater}
+}
+
+// owned moves a cache into the data directory when the one that it is in does not
+// belong to the owner of the mail system.
+func owned(spec string) string {
+	kind, name, err := table.Split(spec)
+	if err != nil || !filepath.IsAbs(name) {
+		return spec
+	}
+	uid, _, err := conf.Owner()
+	var dir syscall.Stat_t
+	if err != nil || syscall.Stat(filepath.Dir(name), &dir) == nil && int(dir.Uid) == uid {
+		return spec
+	}
+	moved := kind + ":" + filepath.Join(conf.DataDirectory, filepath.Base(name))
+	msg.Warn("parameter postscreen_cache_map: the directory of %s does not belong to %s: using %s", name, conf.MailOwner, moved)
+	return moved
+}
+
+// lookup returns what is known about an address.
+func (c *cache) lookup(address string) (stamps, bool) {
+	if c == nil {
+		return stamps{}, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return stamps{}, false
+	}
+	value, found, err := c.table.Lookup(address)
+	if err != nil {
+		msg.Warn("%v", err)
+		return stamps{}, false
+	}
+	s, ok := parseStamps(value)
+	if found && !ok {
+		msg.Warn("cache entry of %s makes no sense, and is ignored: %.100q", address, value)
+	}
+	return s, found && ok
+}
+
+// store keeps what is known about an address.
+func (c *cache) store(address string, s stamps) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if err := c.table.Update(address, s.String()); err != nil {
+		msg.Warn("%s is not stored: %v", address, err)
+	}
+}
+
+// close writes what is not yet on disk. After that nothing is known any more.
+func (c *cache) close() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if closer, ok := c.table.(io.Closer); ok && !c.closed {
+		if err := closer.Close(); err != nil {
+			msg.Warn("cache is not saved: %v", err)
+		}
+	}
+	c.closed = true
+}
+
+// cleanForever searches the table each time that it is due. The time of the last
+// search is in the table: it counts for the next process too.
+func (c *cache) cleanForever() {
+	list, ok := c.table.(table.Sequencer)
+	if !ok {
+		return
+	}
+	for {
+		time.Sleep(c.untilClean())
+		if !c.clean(list, time.Now()) {
+			return
+		}
+	}
+}
+
+// untilClean is how long it takes until the next search.
+func (c *cache) untilClean() time.Duration {
+	c.mu.Lock()
+	value, _, _ := c.table.Lookup(cleanedKey)
+	c.mu.Unlock()
+	last, _ := strconv.ParseInt(value, 10, 64)
+	interval := conf.CacheCleanupInterval
+	return max(0, min(interval, interval-time.Since(time.Unix(last, 0))))
+}
+
+// clean removes entries that have expired for long enough, or make no sense. It
+// ends early when the table is closed.
+func (c *cache) clean(list table.Sequencer, now time.Time) bool {
+	kept, removed := 0, 0
+	for key, value := range list.All() {
+		if key == cleanedKey {
+			continue
+		}
+		s, ok := parseStamps(value)
+		if ok && time.Unix(s.latest(), 0).Add(conf.CacheRetentionTime).After(now) {
+			kept++
+			continue
+		}
+		c.mu.Lock()
+		current, found, err := c.table.Lookup(key)
+		if !c.closed && err == nil && found && current == value { // nobody has changed it since
+			if _, err := c.table.Delete(key); err != nil {
+				msg.Warn("cache cleanup: %v", err)
+			}
+			removed++
+		}
+		c.mu.Unlock()
+	}
+	if err := list.Err(); err != nil {
+		msg.Warn("cache cleanup: %v", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	if err := c.table.Update(cleanedKey, strconv.FormatInt(now.Unix(), 10)); err != nil {
+		msg.Warn("cache cleanup: %v", err)
+	}
+	msg.Info("cache %s full cleanup: retained=%d dropped=%d entries", nameOf(c.table), kept, removed)
+	return true
+}
+
+func nameOf(t table.Table) string {
+	if named, ok := t.(interface{ Name() string }); ok {
+		return named.Name()
+	}
+	return "postscreen_cache_map"
+}
