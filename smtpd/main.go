@@ -72,6 +72,8 @@ func main() {
 // talk serves one client.
 func talk(st *stream.Stream, c server.Client) {
 	s := &session{service: daemon, s: st, alone: c.Alone, fd: c.FD, passed: c.Passed != nil}
-	s.identify(c.Passed)
+	if s.readProxyHeader() {
+		s.identify(c.Passed)
+	}
 	s.serve()
 }

@@ -180,6 +180,13 @@ type params struct {
 
 	Verp verp.Params
 
+	// The protocol of a proxy in front of the server, which tells who the
+	// client is: haproxy, or nothing.
+	UpstreamProxyProtocol string `param:"smtpd_upstream_proxy_protocol" default:""`
+
+	// The time limit for what that proxy says.
+	UpstreamProxyTimeout time.Duration `param:"smtpd_upstream_proxy_timeout" default:"5s" min:"1s"`
+
 	// CONTENT FILTER BEFORE THE QUEUE
 
 	// A mail server that sees each message before it is accepted:

@@ -33,6 +33,8 @@ func (s *session) identify(passed attr.List) {
 	}
 	if passed != nil {
 		s.endpoints(passed.Get("client_address"), passed.Get("client_port"), passed.Get("server_address"), passed.Get("server_port"))
+	} else if s.proxied != nil {
+		s.proxiedEndpoints()
 	} else {
 		s.socketEndpoints()
 	}

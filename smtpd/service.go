@@ -14,6 +14,7 @@ import (
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/domains"
 	"postrider/lib/net/dns"
+	"postrider/lib/net/haproxy"
 	"postrider/lib/service/anvil"
 	"postrider/lib/service/cleanup"
 	"postrider/lib/service/flush"
@@ -43,6 +44,7 @@ type service struct {
 	pat       func() // tells the watchdog that there is progress
 
 	bare           bareNewline
+	haproxy        *haproxy.Reader // nil: no proxy says who the client is
 	discard        ehloMask
 	discardMaps    *table.List
 	footers        *table.List
@@ -77,6 +79,9 @@ func open(p *server.Process) {
 	}
 	daemon.flush = func(domain string) (flush.Status, error) { return flush.SendSite(conf.Flush, domain, conf.IPCTimeout) }
 	daemon.submit = daemon.submitCleanup
+	if err := daemon.openProxy(p.Settings.Value("inet_protocols")); err != nil {
+		msg.Fatal("%v", err)
+	}
 	if err := daemon.openLists(); err != nil {
 		msg.Fatal("%v", err)
 	}

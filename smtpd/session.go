@@ -11,6 +11,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
+	"postrider/lib/net/haproxy"
 	"postrider/lib/net/milter"
 	"postrider/lib/net/starttls"
 	"postrider/smtpd/access"
@@ -19,10 +20,12 @@ import (
 // A session is one client, from its connection to its end.
 type session struct {
 	*service
-	s      *stream.Stream
-	alone  bool // the client is a person or program on this machine (-S)
-	passed bool // postscreen(8) has greeted the client
-	fd     int
+	s            *stream.Stream
+	alone        bool            // the client is a person or program on this machine (-S)
+	passed       bool            // postscreen(8) has greeted the client
+	proxied      *haproxy.Header // what a proxy has said about the client
+	refusesProxy bool            // a proxy should have said it, and has not
+	fd           int
 
 	client access.Client // as XCLIENT may have changed it
 	server access.Endpoint
@@ -94,6 +97,10 @@ func (s *session) serve() {
 
 // conversation greets the client and obeys its commands.
 func (s *session) conversation() error {
+	if s.refusesProxy {
+		s.say("421 4.3.0 " + conf.MyHostname + " Server local error")
+		return s.s.Flush()
+	}
 	if s.tls.wrapped && !s.alone && !s.wrap() {
 		s.s.Flush()
 		return s.failure
