@@ -264,6 +264,13 @@ func (c *client) leave() {
 	c.stage = gone
 	c.screened()
 	c.loop.close(c.fd)
+	if c.counted {
+		c.counted = false
+		if c.testing--; c.stress && c.testing <= c.low {
+			c.stress = false
+			msg.Info("leaving STRESS mode with %d connections", c.testing)
+		}
+	}
 	if c.source != nil {
 		if c.source.connections--; c.source.connections == 0 {
 			delete(c.known, c.peer.Addr().String())
@@ -280,13 +287,6 @@ func (c *client) screened() {
 	if c.score != nil {
 		c.release(c.score)
 		c.score = nil
-	}
-	if c.counted {
-		c.counted = false
-		if c.testing--; c.stress && c.testing <= c.low {
-			c.stress = false
-			msg.Info("leaving STRESS mode with %d connections", c.testing)
-		}
 	}
 }
 

@@ -35,19 +35,19 @@ func init() {
 }
 
 func (c *client) helo(args string) {
-	if c.hello(args, "SMTP", "501 Syntax: HELO hostname") {
+	if c.hello(args, "501 Syntax: HELO hostname") {
 		c.reply("250 " + conf.MyHostname)
 	}
 }
 
 // hello takes the name of the client. That ends a transaction.
-func (c *client) hello(args, protocol, syntax string) bool {
+func (c *client) hello(args, syntax string) bool {
 	name := firstWord(args)
 	if name == "" {
 		c.reply(syntax)
 		return false
 	}
-	c.engine.helo, c.engine.protocol, c.engine.sender = first(name, maxName), protocol, nil
+	c.engine.helo, c.engine.sender = first(name, maxName), nil
 	return true
 }
 
@@ -62,9 +62,10 @@ func firstWord(args string) string {
 }
 
 func (c *client) ehlo(args string) {
-	if !c.hello(args, "ESMTP", "501 Syntax: EHLO hostname") {
+	if !c.hello(args, "501 Syntax: EHLO hostname") {
 		return
 	}
+	c.engine.protocol = "ESMTP"
 	lines := append([]string{conf.MyHostname}, c.keywords()...)
 	for i := range lines {
 		lines[i] = "250-" + lines[i]

@@ -66,25 +66,20 @@ func (sc *score) ttl() time.Duration {
 	return min(max(time.Duration(seconds)*time.Second, conf.DNSBLMinTTL), conf.DNSBLMaxTTL)
 }
 
-// add counts an answer.
+// add counts an answer. What it says against the client is good for as long as the
+// bad part of the score, and what it says for the client, for the other part.
 func (sc *score) add(site *site, addresses []string, ttl int) {
-	if len(addresses) == 0 {
-		if ttl >= 0 {
-			sc.goodTTL = min(sc.goodTTL, ttl)
-		}
-		return
-	}
 	for _, r := range site.rules {
-		if !r.filter.match(addresses) {
-			continue
+		listed := len(addresses) > 0 && r.filter.match(addresses)
+		if listed {
+			sc.total += r.weight
 		}
-		sc.total += r.weight
-		if r.weight > sc.weight {
+		if listed && r.weight > sc.weight {
 			sc.blockedBy, sc.weight = site.public, r.weight
 		}
 		switch {
-		case ttl < 0:
-		case r.weight > 0:
+		case ttl < 0: // nobody knows
+		case listed == (r.weight > 0):
 			sc.badTTL = min(sc.badTTL, ttl)
 		default:
 			sc.goodTTL = min(sc.goodTTL, ttl)

@@ -86,7 +86,11 @@ func (x *encryption) step(list attr.List) error {
 		_, err := poll.Write(x.fd, request)
 		return err
 	}
-	if list.Get("status") != "0" {
+	var r tlsproxy.Reply
+	if err := list.Into(&r); err != nil {
+		return err
+	}
+	if r.Status != tlsproxy.Agreed {
 		return errors.New("TLS is not available")
 	}
 	x.reply("220 2.0.0 Ready to start TLS")

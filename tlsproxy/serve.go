@@ -27,15 +27,15 @@ func serve(s *stream.Stream) {
 		msg.Debug("request: %v", err)
 		return
 	}
-	reply := tlsproxy.Reply{}
+	reply := tlsproxy.Reply{Status: tlsproxy.Agreed}
 	if engine == nil || q.Role != tlsproxy.Server {
-		reply.Status = -1
+		reply.Status = tlsproxy.Refused
 	}
-	if reply.Status != 0 && engine != nil {
+	if reply.Status != tlsproxy.Agreed && engine != nil {
 		msg.Warn("request for %s: only TLS with clients of postscreen(8) is possible", q.Remote)
 	}
 	attr.Write(s, reply)
-	if s.Flush() != nil || reply.Status != 0 {
+	if s.Flush() != nil || reply.Status != tlsproxy.Agreed {
 		return
 	}
 	fd, err := receive(s)

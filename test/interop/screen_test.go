@@ -171,6 +171,7 @@ var screenChance = rules(
 	`(?m)^.*?/postscreen\[\d+\]: `, ``,
 	`\[(127\.[\d.]+)\]:\d{5}`, `[$1]:P`,
 	`(?m)^cache .* full cleanup: .*\n`, ``,
+	`psc_\w+: `, ``,
 	`after \d[\d.e-]* from`, `after T from`,
 	`HANGUP after \d[\d.e-]*`, `HANGUP after T`,
 )
@@ -271,5 +272,8 @@ func (s screening) run(b *bed, addr string) string {
 			now.record(&out, -1)
 		}
 	}
-	return out.String()
+	return endPort.ReplaceAllString(out.String(), "$1:P")
 }
+
+// endPort is the end of a client in a transcript.
+var endPort = regexp.MustCompile(`(127\.0\.0\.\d+):\d+`)

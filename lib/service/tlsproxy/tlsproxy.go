@@ -21,7 +21,13 @@ type Request struct {
 	ServerID  string `attr:"serverid"`
 }
 
-// A Reply agrees when its status is 0.
+// Statuses of replies.
+const (
+	Refused = 0
+	Agreed  = 1
+)
+
+// A Reply comes before the descriptor is sent.
 type Reply struct {
 	Status int `attr:"status"`
 }
