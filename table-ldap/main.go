@@ -66,7 +66,7 @@ func (a attributes) all() []string {
 }
 
 func open(s *settings.Settings) (table.Table, error) {
-	d := &directory{Form: template.New(s)}
+	d := &directory{Form: template.New(s, "result_filter")}
 	d.servers = servers(s)
 	d.timeout = time.Duration(s.Number("timeout", 10, 1)) * time.Second
 	d.base, d.filter = s.Needed("search_base"), s.Text("query_filter", "(mailacceptinggeneralid=%s)")

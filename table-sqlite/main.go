@@ -107,10 +107,10 @@ func (f *file) Lookup(key string) (value string, found bool, err error) {
 	return value, found, nil
 }
 
-// each calls add with all values of an answer, row by row. NULL is the empty text.
+// each calls add with the first value of each row. NULL is the empty text.
 func each(rows *sql.Rows, add func(string) error) error {
 	names, err := rows.Columns()
-	if err != nil {
+	if err != nil || len(names) == 0 {
 		return err
 	}
 	values, places := make([]sql.NullString, len(names)), make([]any, len(names))
@@ -121,10 +121,8 @@ func each(rows *sql.Rows, add func(string) error) error {
 		if err := rows.Scan(places...); err != nil {
 			return err
 		}
-		for _, v := range values {
-			if err := add(v.String); err != nil {
-				return err
-			}
+		if err := add(values[0].String); err != nil {
+			return err
 		}
 	}
 	return rows.Err()

@@ -91,10 +91,13 @@ func (h *handle) key(key string) string {
 	if h.pattern {
 		fold = FoldPattern
 	}
-	if h.flags&fold != 0 {
-		return text.Fold(key)
+	switch {
+	case h.flags&fold == 0:
+		return key
+	case h.flags&ASCII != 0:
+		return text.FoldASCII(key)
 	}
-	return key
+	return text.Fold(key)
 }
 
 func decodeFile(value string) (string, error) {

@@ -19,6 +19,9 @@ func OpenLater(spec string, flags Flags) (Table, error) {
 	if _, _, bad := Split(spec); bad != nil {
 		return nil, bad
 	}
+	if params.OpenErrorIsFatal {
+		return nil, err
+	}
 	msg.Error("%v", err)
 	return &unavailable{spec: spec, flags: flags, reason: err, tried: time.Now()}, nil
 }

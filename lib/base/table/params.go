@@ -5,6 +5,10 @@ type Params struct {
 	// The largest reply of a socketmap server, in bytes, without the length in
 	// front of it. A larger one is an error.
 	SocketmapMaxReplySize int `param:"socketmap_max_reply_size" default:"100000" min:"1"`
+
+	// Whether a daemon ends when it cannot open a table. With "no" it goes on, and
+	// mail that needs the table waits until it is there.
+	OpenErrorIsFatal bool `param:"daemon_table_open_error_is_fatal" default:"no"`
 }
 
 // CacheParams are the parameters of programs that keep a cache in a table.

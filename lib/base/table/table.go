@@ -69,6 +69,8 @@ const (
 	// NUL. Without either, both are tried.
 	WithNUL
 	WithoutNUL
+	// ASCII makes FoldKey and FoldPattern leave letters outside of ASCII alone.
+	ASCII
 )
 
 // An Error says which table failed, and whether asking again later may help.

@@ -178,6 +178,8 @@ func (o *Order) settle(settings *param.Settings) {
 	wanted = wanted && strings.EqualFold(settings.Value("smtputf8_enable"), "yes")
 	if o.utf8 = &wanted; wanted {
 		o.flags |= table.UTF8
+	} else {
+		o.flags |= table.ASCII
 	}
 	if !o.NoFold {
 		o.flags |= table.FoldKey

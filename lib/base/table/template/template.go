@@ -31,9 +31,10 @@ func Check(name, text string) error {
 	return nil
 }
 
-// New reads the parameters domain, result_format and expansion_limit.
-func New(s *settings.Settings) *Form {
-	l := &Form{format: s.Text("result_format", "%s", "result_filter"), limit: s.Number("expansion_limit", 0, 0)}
+// New reads the parameters domain, result_format, which may have had other names,
+// and expansion_limit.
+func New(s *settings.Settings, old ...string) *Form {
+	l := &Form{format: s.Text("result_format", "%s", old...), limit: s.Number("expansion_limit", 0, 0)}
 	if err := Check("result_format", l.format); err != nil {
 		s.Bad("%v", err)
 	}

@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	s := &settings.Settings{Table: "x:y", Values: map[string]string{"result_filter": "<%u>", "expansion_limit": "2", "domain": "b.c, d.e"}}
-	l := New(s)
+	l := New(s, "result_filter")
 	if unknown, err := s.Finish(); err != nil || unknown != nil {
 		t.Fatal(unknown, err)
 	}
