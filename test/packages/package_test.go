@@ -121,3 +121,22 @@ func TestRPM(t *testing.T) {
 	}
 	do(t, "test -e /etc/postfix/main.cf && test -d /var/spool/postfix/deferred && test ! -e /usr/sbin/sendmail")
 }
+
+// S3.3: under systemd the package starts the system and has it started at boot; it
+// reloads, comes back when its master is killed, stops, and is upgraded.
+func TestSystemd(t *testing.T) {
+	ours := file(t, "build/packages/postrider_*.deb")
+	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
+		t.Skip("no systemd here")
+	}
+	do(t, "rm -rf /etc/postfix /var/spool/postfix /var/lib/postfix /etc/aliases*; cp "+ours+" /package.deb")
+	said, status := machine.Run("", "timeout", "--kill-after=5", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--cgroup",
+		"bash", "/src/test/packages/systemd.sh", "/src/test/packages/testdata/service")
+	b, _ := os.ReadFile("/probe.out")
+	out := string(b)
+	if !strings.Contains(out, "the begin") {
+		t.Skipf("systemd does not run in this place: status %d\n%s", status, said)
+	}
+	want(t, out, "Created symlink /etc/systemd/system/multi-user.target.wants/postfix.service", "\nenabled\nactive\n", "status=sent (delivered to mailbox)",
+		"\nreloaded\n", "NRestarts=1\nactive\n", "\nstopped\n", "\ngone\n", "\nstarted\n", "\nupgraded\n", "\nremoved\n", "\nthe end\n")
+}
