@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
 
 # Programs that tests talk with or look through. Tests skip what needs a missing one.
-packages="swaks libnet-ssleay-perl strace groff-base pflogsumm rpm procmail dovecot-core dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-submissiond sasl2-bin libsasl2-modules dovecot-mysql mariadb-server-core mariadb-client-core opendkim opendkim-tools openssl postgresql slapd ldap-utils sqlite3 cpio procps netbase iproute2 util-linux opendkim opendmarc rspamd"
+packages="swaks libnet-ssleay-perl strace groff-base pflogsumm rpm procmail dovecot-core dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-submissiond sasl2-bin libsasl2-modules dovecot-mysql mariadb-server-core mariadb-client-core opendkim opendkim-tools openssl postgresql slapd ldap-utils sqlite3 cpio procps netbase iproute2 util-linux opendmarc rspamd"
 
 # stock is what Debian calls the mail system that ours is compared with. It is never
 # installed on this machine.

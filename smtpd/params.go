@@ -37,7 +37,7 @@ type params struct {
 
 	// Mail filters (milters) that see all mail from the network: words like
 	// inet:host:port or unix:path. One with settings of its own is written
-	// { inet:host:port, default_action = accept, connect_timeout = 10s };
+	// { inet:host:port, default_action=accept, connect_timeout=10s };
 	// the settings are command_timeout, connect_timeout, content_timeout,
 	// default_action and protocol.
 	Milters string `param:"smtpd_milters" default:""`
