@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -320,7 +321,7 @@ func TestContent(t *testing.T) {
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte(plain))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		b := newBench(t)
+		newBench(t)
 		file, err := queue.Create(queue.Incoming, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -333,6 +334,85 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 		m.finish()
-		_ = b
 	})
+}
+
+// A full name that is not ASCII is encoded. RFC 2047; full_name_encoding_charset.
+func TestEncodedName(t *testing.T) {
+	newBench(t)
+	for _, test := range []struct{ charset, format, name, want string }{
+		{"utf-8", "standard", "J\u00f6rg X", "=?utf-8?q?J=C3=B6rg_X?= <j@x>"},
+		{"utf-8", "obsolete", "J\u00f6rg X", "j@x (=?utf-8?q?J=C3=B6rg_X?=)"},
+		{"utf-8", "standard", "\u0391\u03b2\u03b3\u03b4\u03b5\u03b6\u03b7", "=?utf-8?b?zpHOss6zzrTOtc62zrc=?= <j@x>"},
+		{"iso-8859-1", "standard", "J\xf6rg", "=?iso-8859-1?q?J=F6rg?= <j@x>"},
+		{"no such", "standard", "J\xf6rg", "j@x"},
+	} {
+		conf.FullNameEncodingCharset, conf.HeaderFromFormat = test.charset, test.format
+		if got := encodedName(test.name, "j@x"); got != test.want {
+			t.Errorf("%+v: got %s", test, got)
+		}
+	}
+}
+
+// What ends a header must be an empty line; non_empty_end_of_header_action.
+func TestNonEmptyEnd(t *testing.T) {
+	const message = `T 1795215885 706020
+S me@x.example
+R joe@example.com
+M
+N Received: from x
+N Message-Id: <1@x>
+N no header
+X
+E`
+	for _, test := range []struct{ action, want string }{
+		{"fix_quietly", "N Message-Id: <1@x>\nN Date: "},
+		{"add_header", "N Message-Id: <1@x>\nN MIME-Error: message header was not terminated by empty line\nN Date: "},
+	} {
+		if _, got := newBench(t, "non_empty_end_of_header_action="+test.action).send(cleanup.FlagFilter, message); !strings.Contains(got, test.want) || !strings.Contains(got, "\nN \nN no header\n") {
+			t.Errorf("%s: got\n%s", test.action, got)
+		}
+	}
+	b := newBench(t, "non_empty_end_of_header_action=reject")
+	reply, _ := b.send(cleanup.FlagFilter, message)
+	if reply.Status != cleanup.StatusCont || !strings.Contains(strings.Join(b.log, "\n"), "reject: mime-error message header was terminated with non-empty line: no header") {
+		t.Errorf("%+v %s", reply, b.log)
+	}
+}
+
+// Header lines about TLS become flags of the message, and back. RFC 8689.
+func TestTLSHeaders(t *testing.T) {
+	for _, test := range []struct {
+		flags  int
+		header string
+		want   int64
+	}{
+		{0, "TLS-Required: No", record.TLSOptional},
+		{0, "Require-TLS-ESMTP: yes", record.RequireTLS},
+		{0, "TLS-Required: yes", 0},
+		{cleanup.FlagRequireTLS, "X: y", record.RequireTLS},
+		{cleanup.FlagRequireTLS | cleanup.FlagAutoUTF8, "TLS-Required: no", record.RequireTLS | record.TLSOptional},
+	} {
+		newBench(t)
+		f, err := queue.Create(queue.Incoming, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMessage(f)
+		m.flags = test.flags
+		for line := range strings.SplitSeq(strings.Replace(plain, "N Subject: hi", "N "+test.header, 1), "\n") {
+			m.take(record.Type(line[0]), []byte(strings.TrimPrefix(line[1:], " ")))
+		}
+		m.finish()
+		data, err := os.ReadFile(f.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.sizes.SMTPUTF8 != test.want {
+			t.Errorf("%+v: got %d", test, m.sizes.SMTPUTF8)
+		}
+		if asked := test.flags&cleanup.FlagRequireTLS != 0; asked != bytes.Contains(data, []byte("Require-TLS-ESMTP: yes")) && test.header[:3] != "Req" {
+			t.Errorf("%+v: the header is wrong", test)
+		}
+	}
 }

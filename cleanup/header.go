@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"mime"
 	"strings"
 	"time"
 
@@ -69,6 +70,10 @@ func (m *message) headerRecord(t record.Type, data []byte) {
 // endHeaderBlock takes the first line that is no header.
 func (m *message) endHeaderBlock(t record.Type, data []byte) {
 	own := m.content.parts.block == ownHeader
+	if own && len(data) > 0 {
+		m.headerDone()
+		m.notEmpty(data)
+	}
 	m.endHeaders()
 	more := m.endBlock()
 	if len(data) > 0 {
@@ -81,6 +86,17 @@ func (m *message) endHeaderBlock(t record.Type, data []byte) {
 	m.bodyRecord(t, data)
 	if more {
 		m.section = (*message).headerRecord
+	}
+}
+
+// notEmpty does what $non_empty_end_of_header_action wants when the header ends with a
+// line of text.
+func (m *message) notEmpty(data []byte) {
+	switch strings.ToLower(conf.NonEmptyEndOfHeader) {
+	case "add_header":
+		m.put(record.Text, "MIME-Error: message header was not terminated by empty line")
+	case "reject":
+		m.mimeError("message header was terminated with non-empty line", string(data))
 	}
 }
 
@@ -311,10 +327,47 @@ func (m *message) fromHeader() string {
 	switch {
 	case m.fullName == "":
 		return from
+	case eightBit([]byte(m.fullName)):
+		return encodedName(m.fullName, from)
 	case strings.EqualFold(conf.HeaderFromFormat, "obsolete"):
 		return from + " (" + strings.NewReplacer(`\`, `\\`, "(", `\(`, ")", `\)`).Replace(m.fullName) + ")"
 	}
 	return phrase(m.fullName) + " <" + from + ">"
+}
+
+// encodedName is fromHeader for a name that is not ASCII: it is encoded, so that the
+// message needs no SMTPUTF8. A short or mostly printable one stays readable. RFC
+// 2047, section 5.
+func encodedName(name, from string) string {
+	encoder, other := mime.QEncoding, 0
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c > '~' {
+			other++
+		}
+	}
+	if len(name) > 10 && other > len(name)/2 {
+		encoder = mime.BEncoding
+	}
+	charset := conf.FullNameEncodingCharset
+	if !validCharset(charset) {
+		msg.Warn("parameter full_name_encoding_charset: %q is not the name of a character set; the full name is left out", charset)
+		return from
+	}
+	name = encoder.Encode(charset, name)
+	if strings.EqualFold(conf.HeaderFromFormat, "obsolete") {
+		return from + " (" + name + ")"
+	}
+	return name + " <" + from + ">"
+}
+
+// validCharset tells whether a word can stand in an encoded word.
+func validCharset(word string) bool {
+	for i := range len(word) {
+		if c := word[i]; c <= ' ' || c > '~' || strings.IndexByte(`()<>@,;:"/[]?.=`, c) >= 0 {
+			return false
+		}
+	}
+	return word != ""
 }
 
 // phrase quotes a name where it needs that.

@@ -152,6 +152,6 @@ func (m *message) mimeError(what, where string) {
 
 // inspects reports whether there is anything that looks at the text.
 func (m *message) inspects() bool {
-	return conf.Strict7bitHeaders || conf.Strict8bitMIME || conf.Strict8bitMIMEBody || conf.StrictMIMEEncodingDomain ||
+	return strings.EqualFold(conf.NonEmptyEndOfHeader, "reject") || conf.Strict7bitHeaders || conf.Strict8bitMIME || conf.Strict8bitMIMEBody || conf.StrictMIMEEncodingDomain ||
 		!maps.header.list.Empty() || !maps.mimeHeader.list.Empty() || !maps.nestedHeader.list.Empty() || !maps.body.list.Empty()
 }

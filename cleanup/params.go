@@ -40,6 +40,15 @@ var conf struct {
 
 	// HEADERS
 
+	// What to do when the header of a message ends with a line that is neither empty nor
+	// a header. An empty line is put in front of it: "fix_quietly" does no more,
+	// "add_header" adds a header MIME-Error:, and "reject" refuses the message.
+	NonEmptyEndOfHeader string `param:"non_empty_end_of_header_action" default:"fix_quietly"`
+
+	// The character set of full names that are not ASCII, in From: headers that
+	// this program makes. They are encoded with it, not converted to it.
+	FullNameEncodingCharset string `param:"full_name_encoding_charset" default:"utf-8"`
+
 	// Complete the headers of all mail, not only of mail from this site.
 	AlwaysAddMissingHeaders bool `param:"always_add_missing_headers" default:"no"`
 

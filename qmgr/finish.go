@@ -133,7 +133,12 @@ func (q *manager) wait(m *message) {
 
 // remove ends the life of a message.
 func (q *manager) remove(m *message) {
-	err := queue.Remove(queue.Active, m.id)
+	var err error
+	if conf.DontRemove != 0 {
+		err = queue.Rename(m.id, queue.Active, "saved")
+	} else {
+		err = queue.Remove(queue.Active, m.id)
+	}
 	if err == nil {
 		msg.Info("%s: removed", m.id)
 	}

@@ -30,6 +30,10 @@ var conf struct {
 	// recipient is the next hop.
 	DefaultFilterNexthop string `param:"default_filter_nexthop" default:""`
 
+	// When not 0, messages that are done with go to the queue "saved" instead of being
+	// removed. Somebody has to empty it. This is for looking for mistakes.
+	DontRemove int `param:"dont_remove" default:"0"`
+
 	// ACTIVE QUEUE CONTROLS
 
 	// The time between warnings that mail for one destination fills the

@@ -182,8 +182,10 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 			policy, plain = tlsPolicy{asked: policy.asked}, false
 		}
 		d.req.Times.Connected, d.req.Times.Done = time.Time{}, time.Time{}
+		quiet := conf.Debug.Begin(t.host, t.address())
 		conn, why := net.connect(t)
 		if why != nil {
+			quiet()
 			d.why = why
 			if t.path == "" {
 				msg.Info("%s", why.Reason)
@@ -204,6 +206,7 @@ func (d *delivery) tryAll(net network, dest destination, targets []target, final
 			s.transfer(d)
 		}
 		s.leave()
+		quiet()
 		if s.plain {
 			plain, i = true, i-1
 		}

@@ -258,6 +258,9 @@ func openTables() (err error) {
 			return fmt.Errorf("parameter %s: %w", paramName(t.name), err)
 		}
 	}
+	if err = conf.Debug.Open(conf.Domains.Parents); err != nil {
+		return err
+	}
 	if err = openNeeds(); err != nil {
 		return err
 	}

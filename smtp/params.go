@@ -66,7 +66,8 @@ var conf struct {
 	// to the wrong host.
 	IgnoreMXLookupError bool `param:"ignore_mx_lookup_error" default:"no"`
 
-	SRV srvParams
+	SRV   srvParams
+	Debug domains.Debug
 
 	Required requiredParams
 	Report   reportParams

@@ -208,6 +208,7 @@ func (s *session) readResponse() (line, refusal string) {
 		s.failure = s.lost(err)
 		return "", ""
 	}
+	msg.Debug("< %s: %s", s.nameAddr(), hidden)
 	s.history.add("In:  ", hidden)
 	if long {
 		msg.Warn("%s: request longer than %d: %s", s.nameAddr(), limit, hidden)

@@ -46,6 +46,7 @@ type params struct {
 	// instead of $smtpd_milters. The word DISABLE means none.
 	MilterMaps string `param:"smtpd_milter_maps" default:""`
 
+	Debug      domains.Debug
 	RequireTLS requiretls.Params
 	TLSHeader  requiretls.Header
 	TLSLibrary starttls.Params

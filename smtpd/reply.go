@@ -37,6 +37,7 @@ func (s *session) say(text string) {
 	}
 	for line := range strings.SplitSeq(text, "\n") {
 		line = msg.Printable(line) // it may repeat what the client said
+		msg.Debug("> %s: %s", s.nameAddr(), line)
 		s.history.add("Out: ", line)
 		s.s.WriteString(line)
 		s.s.WriteString("\r\n")

@@ -157,6 +157,9 @@ func (sv *service) openLists() error {
 		return fmt.Errorf("parameter smtpd_forbid_bare_newline: %q: want normalize, reject, or no", conf.ForbidBareNewline)
 	}
 	parents := conf.Domains.Parents
+	if err := conf.Debug.Open(parents); err != nil {
+		return err
+	}
 	for _, l := range []struct {
 		list       **match.List
 		name, text string

@@ -78,6 +78,7 @@ func (s *session) serve() {
 	s.protocol, s.where, s.started = "SMTP", "CONNECT", time.Now()
 	s.s.SetTimeout(conf.Timeout)
 	if !s.alone {
+		defer conf.Debug.Begin(s.client.Name, s.client.Address)()
 		msg.Info("connect from %s", s.nameAddr())
 	}
 	if !s.alone {
@@ -220,6 +221,7 @@ func (s *session) readCommand() (string, error) {
 
 // obey does what one line says, and replies.
 func (s *session) obey(line string) {
+	msg.Debug("< %s: %s", s.nameAddr(), withoutSecrets(line))
 	s.history.add("In:  ", withoutSecrets(line))
 	s.queueID() // by now it is here; its log line stands before all others
 	if conf.Address.SMTPUTF8Enable && !utf8.ValidString(line) {

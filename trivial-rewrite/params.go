@@ -57,6 +57,10 @@ type params struct {
 	// null sender.
 	NullTransportKey string `param:"empty_address_default_transport_maps_lookup_key" default:"<>"`
 
+	// Put "5.1.6 User has moved to " in front of what $relocated_maps say. With "no" they
+	// have the status and the text of the notice.
+	RelocatedPrefixEnable bool `param:"relocated_prefix_enable" default:"yes"`
+
 	deliver.ErrorService
 }
 

@@ -251,6 +251,9 @@ func (r *resolver) moved(reply *rewrite.ResolveReply) error {
 	if err != nil || !found {
 		return err
 	}
-	reply.Transport, reply.NextHop = conf.ErrorServiceName, "5.1.6 User has moved to "+value
+	if conf.RelocatedPrefixEnable {
+		value = "5.1.6 User has moved to " + value
+	}
+	reply.Transport, reply.NextHop = conf.ErrorServiceName, value
 	return nil
 }

@@ -127,6 +127,13 @@ func TestResolveTables(t *testing.T) {
 		"joe@d.example":     {"smtp", "[gate.example]", "joe@d.example"},
 		"joe@e.example":     {"discard", "why", "joe@e.example"},
 	})
+	configure(t, "relocated_prefix_enable=no", "relocated_maps=inline:{{old@example.com=5.1.1 gone}}")
+	check(t, "", map[string]way{"old@example.com": {"error", "5.1.1 gone", "old@example.com"}})
+}
+
+// A relay host for one sender.
+func TestResolveSender(t *testing.T) {
+	configure(t, "sender_dependent_relayhost_maps=inline:{{boss@x.example=[fast.example]:587}}")
 	check(t, "boss@x.example", map[string]way{"joe@other.example": {"smtp", "[fast.example]:587", "joe@other.example"}})
 }
 

@@ -163,7 +163,8 @@ func (c *Client) config(peer *Peer) (*tls.Config, error) {
 // verifier finds out what to ask of the peer's certificates. Nobody can prove
 // anything at a level without the records or fingerprints that it needs.
 func (c *Client) verifier(peer *Peer) (*verifier, error) {
-	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches() && peer.Level != HalfDANE, depth: c.options.Depth, now: time.Now()}
+	v := &verifier{roots: c.options.Roots, matches: peer.Level.Matches() && peer.Level != HalfDANE, deep: c.params.WildcardMatchesMultipleLabels,
+		depth: c.options.Depth, now: time.Now()}
 	var rejected []record
 	switch {
 	case peer.Level == Fingerprint:

@@ -143,8 +143,12 @@ func TestMatchName(t *testing.T) {
 		{"", "", false},
 		{"mx.example.com\x00.evil.example", "mx.example.com", false},
 	} {
-		if matchName(test.name, test.want) != test.match {
+		if matchName(test.name, test.want, false) != test.match {
 			t.Errorf("%q, %q: want %v", test.name, test.want, test.match)
+		}
+		deep := test.match || test.want == "a.mx.example.com" && test.name == "*.example.com"
+		if matchName(test.name, test.want, true) != deep {
+			t.Errorf("%q, %q, several labels: want %v", test.name, test.want, deep)
 		}
 	}
 }

@@ -36,8 +36,9 @@ func Names(patterns []string, nexthop, host string) []string {
 
 // matchNames finds the name of a certificate that is one of the wanted ones. A
 // wanted name with a dot in front means all names below it. The common name
-// counts only when there are no DNS names. RFC 6125, section 6.4.
-func matchNames(cert *x509.Certificate, wanted []string) (found string, ok bool) {
+// counts only when there are no DNS names. Deep says that a wildcard may be several
+// labels. RFC 6125, section 6.4.
+func matchNames(cert *x509.Certificate, wanted []string, deep bool) (found string, ok bool) {
 	names := cert.DNSNames
 	if len(names) == 0 {
 		names = []string{commonName(cert.RawSubject)}
@@ -52,7 +53,7 @@ func matchNames(cert *x509.Certificate, wanted []string) (found string, ok bool)
 			continue
 		}
 		for _, name := range names {
-			if matchName(name, want) {
+			if matchName(name, want, deep) {
 				return name, true
 			}
 		}
@@ -61,8 +62,8 @@ func matchNames(cert *x509.Certificate, wanted []string) (found string, ok bool)
 }
 
 // matchName compares one name of a certificate. A "*" is one whole label, the
-// first one, in front of at least two others.
-func matchName(name, want string) bool {
+// first one, in front of at least two others; when deep, it is one or more.
+func matchName(name, want string, deep bool) bool {
 	name, want = strings.ToLower(strings.TrimSuffix(name, ".")), strings.ToLower(want)
 	host, wild := strings.CutPrefix(name, "*.")
 	switch {
@@ -70,6 +71,8 @@ func matchName(name, want string) bool {
 		return false
 	case strings.HasPrefix(want, "."):
 		return strings.HasSuffix(name, want) && len(name) > len(want)
+	case wild && deep:
+		return strings.HasSuffix(want, "."+host) && !strings.HasPrefix(want, ".") && len(want) > len(host)+1
 	case wild:
 		label, rest, _ := strings.Cut(want, ".")
 		return label != "" && rest == host

@@ -8,6 +8,10 @@ type Params struct {
 	// added to those of the CAfile and CApath parameters.
 	AppendDefaultCA bool `param:"tls_append_default_CA" default:"no"`
 
+	// Whether "*" in a certificate's name matches several labels: *.example.com
+	// then is a.b.example.com, too.
+	WildcardMatchesMultipleLabels bool `param:"tls_wildcard_matches_multiple_labels" default:"yes"`
+
 	// The digests that are believed in TLSA records, the strongest first. Of
 	// records that differ only in their digests, those with the strongest one
 	// count.

@@ -40,6 +40,7 @@ type verifier struct {
 	pinned  bool     // no authorities, even if there are no records
 	roots   *Roots
 	matches bool // the level asks for proof
+	deep    bool // wildcards may be several labels
 	depth   int  // of the longest chain that counts; 0: no limit
 	now     time.Time
 }
@@ -59,7 +60,7 @@ func (v *verifier) byRoots(chain []*x509.Certificate, roots *Roots) verdict {
 	chains, err := chain[0].Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: pool(append(chain[1:len(chain):len(chain)], roots.below...)), CurrentTime: v.now})
 	name, matched := "", true
 	if len(v.names) > 0 {
-		name, matched = matchNames(chain[0], v.names)
+		name, matched = matchNames(chain[0], v.names, v.deep)
 	}
 	switch {
 	case err == nil && v.tooDeep(chains):
