@@ -98,11 +98,28 @@ func (f *finger) newClient() (*starttls.Client, error) {
 		}
 		certs = append(certs, pair)
 	}
+	for _, path := range o.anchors {
+		checkAnchors(path)
+	}
 	options := starttls.Options{Roots: roots, Anchors: o.anchors, Certificates: certs, Log: o.log}
 	if o.delay > 0 {
 		options.Sessions = &f.sessions
 	}
 	return starttls.NewClient(&conf.TLS, options)
+}
+
+// checkAnchors ends the command when a trust anchor file cannot be used.
+func checkAnchors(path string) {
+	_, err := starttls.LoadAnchors(path)
+	if err == nil {
+		return
+	}
+	var failed *os.PathError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("error opening trust anchor file: %s: %w", path, failed.Err)
+	}
+	msg.Warn("%v", err)
+	msg.Fatal("Failed to load trust anchor file: %s", path)
 }
 
 func (f *finger) run() {

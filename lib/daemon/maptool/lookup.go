@@ -2,6 +2,7 @@ package maptool
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -16,6 +17,10 @@ func Find(tables []table.Table, specs []string, key string) (value string, found
 	for i, t := range tables {
 		value, found, err := t.Lookup(key)
 		if err != nil {
+			var failed *table.Error
+			if errors.As(err, &failed) && failed.Table == specs[i] {
+				err = failed.Err // the rest is said here
+			}
 			msg.Fatal("table %s: query error: %v", specs[i], err)
 		}
 		if found && value == "" {

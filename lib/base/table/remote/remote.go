@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"postrider/lib/base/msg"
@@ -44,6 +45,7 @@ func HostPort(text string) (Endpoint, error) {
 // A Server answers for a table. Several goroutines take turns.
 type Server struct {
 	Endpoint
+	Title   string        // what messages call it: "TCP map "
 	Timeout time.Duration // for connecting, and for each read and write
 	Idle    time.Duration // a connection is not used any more after such a pause; 0 means no limit
 	Life    time.Duration // nor when it is so old
@@ -78,11 +80,16 @@ func (s *Server) Do(f func(*stream.Stream) error) error {
 			return nil
 		}
 		s.drop()
-		if errors.Is(err, ErrReply) || try >= s.Tries || !connected && !s.Refused {
+		last := errors.Is(err, ErrReply) || try >= s.Tries || !connected && !s.Refused
+		if !connected {
+			msg.Warn("connect to %s%s: %v", s.Title, s.Address, err)
+		} else if !last && !kept {
+			msg.Warn("%s: %v; trying again", s.Address, err)
+		}
+		if last {
 			return err
 		}
 		if !kept {
-			msg.Warn("%s: %v; trying again", s.Address, err)
 			time.Sleep(s.Pause)
 		}
 	}
@@ -99,12 +106,21 @@ func (s *Server) connect() error {
 	s.drop()
 	c, err := net.DialTimeout(s.Network, s.Address, s.Timeout)
 	if err != nil {
-		return fmt.Errorf("connect to server: %w", err)
+		return reason(err)
 	}
 	s.conn = stream.New(stream.Net(c))
 	s.conn.SetTimeout(s.Timeout)
 	s.opened, s.used = time.Now(), time.Now()
 	return nil
+}
+
+// reason is what the system says, without the names of calls.
+func reason(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
 }
 
 func (s *Server) drop() {

@@ -31,7 +31,7 @@ func openTable(name string, flags table.Flags) (table.Table, error) {
 	if err != nil {
 		return nil, table.Mistake("tcp:%s: %w", name, err)
 	}
-	return &client{remote.Server{Endpoint: where, Timeout: 100 * time.Second, Tries: 10, Pause: time.Second, Refused: true}}, nil
+	return &client{remote.Server{Endpoint: where, Title: "TCP map ", Timeout: 100 * time.Second, Tries: 10, Pause: time.Second, Refused: true}}, nil
 }
 
 // Pattern says that the server decides what a key is: it is not asked for parts of
