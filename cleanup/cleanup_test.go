@@ -416,3 +416,24 @@ func TestTLSHeaders(t *testing.T) {
 		}
 	}
 }
+
+// Text that claims to be 8-bit is changed before checks see it; force_mime_input_conversion.
+func TestForceConversion(t *testing.T) {
+	b := newBench(t, "force_mime_input_conversion=yes", "body_checks=regexp:{{/^gr=C3=BCn/ WARN seen}}", "mime_header_checks=regexp:{{/quoted/ WARN seen}}")
+	_, got := b.send(cleanup.FlagFilter, `T 1795215885 706020
+A rewrite_context=remote
+S me@x.example
+R joe@example.com
+M
+N Received: from x
+N Message-Id: <1@x>
+N Content-Transfer-Encoding: 8bit
+N
+L gr
+N ün =
+X
+E`)
+	if !strings.Contains(got, "N Content-Transfer-Encoding: quoted-printable\nN \nL gr\nN =C3=BCn =3D\n") || len(b.log) != 2 {
+		t.Errorf("got\n%s%q", got, b.log)
+	}
+}

@@ -187,6 +187,9 @@ func (m *message) endEnvelope() {
 	m.sizes.DataOffset = m.offset()
 	m.room(&m.milters.contentAt)
 	m.section = (*message).headerRecord
+	if conf.ForceMIMEInputConversion && !conf.DisableMIMEInputProcessing {
+		m.startConversion()
+	}
 }
 
 // warnTime writes when the sender will be told that the mail is late, before

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/mail/convert"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/mail/queue"
 	"postrider/lib/mail/record"
@@ -41,8 +42,9 @@ type envelope struct {
 	senderSeen bool
 	sender     string // internal form, after mapping
 	fullName   string
-	context    string // "local" or "remote"
-	logOrigin  string // who sent it, for the log
+	converter  *convert.Converter // nil: the text stays as it is
+	context    string             // "local" or "remote"
+	logOrigin  string             // who sent it, for the log
 	protocol   string
 	helo       string
 	count      int  // of attributes
@@ -89,7 +91,37 @@ func (m *message) take(t record.Type, data []byte) {
 		m.extraFlags(data)
 		return
 	}
+	if m.converter != nil && m.convert(t, data) {
+		return
+	}
 	m.section(m, t, data)
+}
+
+// startConversion makes quoted-printable of what claims to be 8-bit, in front of all that
+// looks at the text.
+func (m *message) startConversion() {
+	m.converter = &convert.Converter{SevenBit: true, Out: func(data []byte, ended bool) error {
+		t := record.Text
+		if !ended {
+			t = record.Continued
+		}
+		m.section(m, t, data)
+		return nil
+	}}
+}
+
+// convert takes a record of the text. False means that it is one of another kind. Parts that
+// are too deep to follow stay as they are.
+func (m *message) convert(t record.Type, data []byte) bool {
+	switch t {
+	case record.Text, record.Continued:
+		m.converter.Line(data, t == record.Text)
+		return true
+	case record.Extracted:
+		m.converter.Finish()
+		m.converter = nil
+	}
+	return false
 }
 
 // wanted reports whether anybody will read the message: a mailbox, or a notice.

@@ -40,6 +40,11 @@ var conf struct {
 
 	// HEADERS
 
+	// Make quoted-printable of text that claims to be 8-bit, before checks, mail filters and
+	// content filters see it. A signature that is made then stays right on the
+	// way to servers that can have no 8-bit text.
+	ForceMIMEInputConversion bool `param:"force_mime_input_conversion" default:"no"`
+
 	// What to do when the header of a message ends with a line that is neither empty nor
 	// a header. An empty line is put in front of it: "fix_quietly" does no more,
 	// "add_header" adds a header MIME-Error:, and "reject" refuses the message.

@@ -7,7 +7,7 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 	"postrider/lib/mail/mime"
-	"postrider/smtp/convert"
+	"postrider/lib/mail/convert"
 )
 
 // A check is a list of tables that decide about lines on their way to a server.

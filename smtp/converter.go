@@ -5,7 +5,7 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/mail/address"
-	"postrider/smtp/convert"
+	"postrider/lib/mail/convert"
 )
 
 // converter makes what changes the content for this server, or nil: 8-bit text

@@ -12,7 +12,7 @@ import (
 	"postrider/lib/mail/dsn"
 	"postrider/lib/net/dialogue"
 	"postrider/lib/service/deliver"
-	"postrider/smtp/convert"
+	"postrider/lib/mail/convert"
 )
 
 // A stage is a step of the mail transaction, in the words of log lines: what we

@@ -10,7 +10,7 @@ import (
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/net/dialogue"
-	"postrider/smtp/convert"
+	"postrider/lib/mail/convert"
 )
 
 // failure makes a report of trouble that no server told of.

@@ -1,4 +1,4 @@
-// Package convert changes the content of a message on its way to a server:
+// Package convert changes the content of a message on its way:
 // 8-bit parts become quoted-printable, and header lines may be rewritten.
 //
 // Sources: RFC 2045 and 2046 (MIME); RFC 6152, section 3.
