@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"postrider/lib/base/account"
 	"postrider/lib/base/asuser"
 	"postrider/lib/base/msg"
+	"postrider/lib/daemon/external"
 	"postrider/lib/mail/mailbox"
 	"postrider/lib/mail/site"
 )
@@ -114,54 +114,10 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// findUser looks up whose rights the command gets, and refuses those that would
-// give it power over the mail system.
-func (a *attributes) findUser(mail *site.Params) error {
-	name, group, hasGroup := strings.Cut(a.userName, ":")
-	u, err := account.Lookup(name)
-	if errors.Is(err, account.ErrUnknown) {
-		return fmt.Errorf("user=%s: unknown username: %s", a.userName, name)
-	}
-	if err != nil {
-		return fmt.Errorf("user=%s: %w", a.userName, err)
-	}
-	a.user = asuser.User{UID: u.UID, GID: u.GID}
-	if hasGroup {
-		g, found, err := account.GroupByName(group)
-		if err != nil {
-			return fmt.Errorf("user=%s: %w", a.userName, err)
-		}
-		if !found {
-			return fmt.Errorf("user=%s: unknown group: %s", a.userName, group)
-		}
-		a.user.GID = g.GID
-	}
-	return a.refuse(mail)
-}
-
-func (a *attributes) refuse(mail *site.Params) error {
-	const text = "user= command-line attribute specifies "
-	uid, gid, err := mail.Owner()
-	if err != nil {
-		return err
-	}
-	setgid, found, err := account.GroupByName(mail.SetgidGroup)
-	if err != nil {
-		return err
-	}
-	switch {
-	case a.user.UID == 0:
-		return errors.New(text + "root privileges")
-	case a.user.UID == uid:
-		return errors.New(text + "mail system owner " + mail.MailOwner)
-	case a.user.GID == 0:
-		return errors.New(text + "privileged group id 0")
-	case a.user.GID == gid:
-		return fmt.Errorf(text+"mail system owner %s group id %d", mail.MailOwner, gid)
-	case found && a.user.GID == setgid.GID:
-		return fmt.Errorf(text+"mail system %s group id %d", mail.SetgidGroup, setgid.GID)
-	}
-	return nil
+// findUser looks up whose rights the command gets.
+func (a *attributes) findUser(mail *site.Params) (err error) {
+	a.user, err = external.User(a.userName, mail)
+	return err
 }
 
 // single returns a flag that adds a header for the one recipient.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"postrider/lib/daemon/agent"
 	"postrider/lib/daemon/external"
 	"postrider/lib/mail/address"
@@ -21,8 +19,4 @@ var conf struct {
 
 // perTransport holds the parameters that have the name of the service in
 // master.cf in their names.
-var perTransport struct {
-	// How long a command of one transport may take, instead of
-	// $command_time_limit.
-	TimeLimit time.Duration `param:"<transport>_time_limit" default:"$command_time_limit" min:"1s"`
-}
+var perTransport external.PerService

@@ -32,6 +32,7 @@ type Command struct {
 	Limit  time.Duration
 	Input  func(w io.Writer) error // writes standard input; nil: there is none
 	Output int                     // how many bytes of what is printed are kept
+	Files  []*os.File              // standard input, output and error, instead of the above
 }
 
 // A Result says how a command ended.
@@ -113,6 +114,16 @@ func (c Command) start(args []string) (*process, error) {
 	path, err := c.find(args[0])
 	if err != nil {
 		return fail(err)
+	}
+	if c.Files != nil {
+		child, err := c.fork(path, args, c.Files)
+		if err != nil {
+			return fail(err)
+		}
+		p := &process{os: child, input: make(chan error, 1), allRead: make(chan struct{})}
+		p.input <- nil
+		close(p.allRead)
+		return p, nil
 	}
 	stdin, feed, err := os.Pipe()
 	if err != nil {
@@ -265,8 +276,10 @@ func (p *process) wait(limit time.Duration) Result {
 	r := Result{TimedOut: !p.within(limit)}
 	if r.TimedOut {
 		p.kill()
-		p.stdin.Close() // somebody may have left the group with our pipes
-		p.stdout.Close()
+		if p.stdin != nil {
+			p.stdin.Close() // somebody may have left the group with our pipes
+			p.stdout.Close()
+		}
 	}
 	r.Input = <-p.input
 	<-p.allRead
