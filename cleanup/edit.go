@@ -151,10 +151,18 @@ func (m *message) load() bool {
 	return true
 }
 
-// joined is a header as a filter wants it. It separates lines by newlines; one
-// that does not leave spaces as they are wants one behind the colon.
+// joined is a header as a filter wants it, with newlines between its lines. Lines
+// that do not continue it are made to: no filter ends the headers by mistake.
 func joined(name, value string) string {
-	return name + ":" + strings.ReplaceAll(strings.TrimRight(value, "\r\n"), "\r\n", "\n")
+	lines := strings.Split(strings.TrimRight(value, "\r\n"), "\n")
+	for i, line := range lines {
+		line = strings.TrimSuffix(line, "\r")
+		if i > 0 && (line == "" || line[0] != ' ' && line[0] != '\t') {
+			line = "\t" + line
+		}
+		lines[i] = line
+	}
+	return name + ":" + strings.Join(lines, "\n")
 }
 
 // checkHeader looks a header that a filter wants up in milter_header_checks. It
@@ -172,6 +180,9 @@ func (m *message) checkHeader(name, value string) (text string, wanted bool) {
 		msg.Warn("the milter_header/body_checks prepend action is not implemented")
 	case v.replace != nil:
 		text = *v.replace
+	}
+	if eightBit([]byte(text)) {
+		m.sizes.SMTPUTF8 |= record.UTF8Header
 	}
 	return text, !v.drop && m.status == 0
 }

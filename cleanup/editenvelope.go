@@ -29,13 +29,18 @@ func (m *message) AddRecipient(external, params string) {
 	if m.status != 0 {
 		return
 	}
-	r := recipient{hidden: true}
+	internal := address.Unquote(bare(external))
+	if internal == "" {
+		msg.Warn("%s: ignoring attempt from Milter to add null recipient", m.id)
+		return
+	}
+	r := recipient{original: m.standard(internal)}
 	for _, p := range strings.Fields(params) {
 		name, value, _ := strings.Cut(p, "=")
 		switch strings.ToUpper(name) {
 		case "NOTIFY":
 			if notify, ok := dsn.ParseNotify(value); ok {
-				r.notify, r.hidden = notify, false
+				r.notify = notify
 				continue
 			}
 		case "ORCPT":
@@ -52,7 +57,7 @@ func (m *message) AddRecipient(external, params string) {
 	last := m.lastRecipient
 	m.collectAside(&m.milters.recipients, func() {
 		m.pending = r
-		m.recipient(address.Unquote(bare(external)))
+		m.recipient(internal)
 	})
 	m.lastRecipient = last
 }

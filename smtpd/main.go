@@ -22,6 +22,11 @@
 // know the passwords. What a login is good for is said in lists of restrictions, by
 // permit_sasl_authenticated and the reject_..._login_mismatch restrictions.
 //
+// Mail filters (milters) of smtpd_milters are asked about each step of a session,
+// and may refuse, hold or discard. The message is shown to them by cleanup(8), to
+// which the connections are handed over, and which makes the changes that they
+// want.
+//
 // With the option -S the server talks over standard input and output with one
 // client that is trusted not more than any user of this machine; mail is then
 // submitted through postdrop(1). This is what "sendmail -bs" runs.
