@@ -118,7 +118,8 @@ func TestNotYet(t *testing.T) {
 // documented knows the parameters of transports of any name, too, the templates of
 // bounce(5), and what stands in log lines and in entries of master.cf.
 func documented(name string) bool {
-	if slices.Contains([]string{"orig_to", "orig_client", "orig_queue_id", "null_sender", "sasl_method", "sasl_username"}, name) {
+	if slices.Contains([]string{"orig_to", "orig_client", "orig_queue_id", "null_sender", "sasl_method", "sasl_username",
+		"default_action", "connect_timeout", "content_timeout", "bind_socket", "self_scan"}, name) { // of mail filters
 		return true
 	}
 	_, rest, _ := strings.Cut(name, "_")
