@@ -3,7 +3,6 @@ package main
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -303,27 +302,6 @@ func (s *screen) pressure() int {
 		return 1
 	}
 	return 0
-}
-
-// escape shows line ends and what cannot be printed, in the form of the C language.
-func escape(text []byte) string {
-	var b strings.Builder
-	for _, ch := range text {
-		if i := strings.IndexByte("\a\b\f\n\r\t\v\\", ch); i >= 0 {
-			b.WriteByte('\\')
-			b.WriteByte("abfnrtv\\"[i])
-			continue
-		}
-		if ch >= ' ' && ch < 0x7f {
-			b.WriteByte(ch)
-			continue
-		}
-		b.WriteByte('\\')
-		b.WriteByte('0' + ch>>6)
-		b.WriteByte('0' + ch>>3&7)
-		b.WriteByte('0' + ch&7)
-	}
-	return b.String()
 }
 
 func first(text string, n int) string { return text[:min(len(text), n)] }

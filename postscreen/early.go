@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/text"
 	"postrider/lib/net/haproxy"
 )
 
@@ -58,7 +59,7 @@ func (c *client) proxySilent() {
 
 func (c *client) proxyFailed(reason string, header []byte) {
 	if header != nil {
-		reason += ": " + escape(header)
+		reason += ": " + text.Escape(header)
 	}
 	msg.Warn("haproxy read: %s", reason)
 	c.send("421 4.3.2 No system resources\r\n")
@@ -106,7 +107,7 @@ func (c *client) talksEarly() {
 		return
 	}
 	c.greeted = true
-	msg.Info("PREGREET %d after %s from %s: %s", len(b), c.elapsed(), c, first(escape(b), 100))
+	msg.Info("PREGREET %d after %s from %s: %s", len(b), c.elapsed(), c, first(text.Escape(b), 100))
 	if !c.failTest(pregreet, c.greet, "5.5.1 Protocol error") {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"postrider/lib/base/match"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/poll"
+	"postrider/lib/base/text"
 )
 
 // An engine is a conversation with a client that is tested after the greeting, or
@@ -105,16 +106,16 @@ func (c *client) split(line string) (word, args string, known *command) {
 // line does the tests of one line, and then what it says.
 func (c *client) line(line string) {
 	e := c.engine
-	text, proper := strings.CutSuffix(line, "\r")
+	plain, proper := strings.CutSuffix(line, "\r")
 	if !proper && !c.breach(bareNewline, protError, func() {
-		msg.Info("BARE NEWLINE from %s after %s", c, escape([]byte(text)))
+		msg.Info("BARE NEWLINE from %s after %s", c, text.Escape([]byte(plain)))
 	}) {
 		return
 	}
-	text = c.filter(text)
-	text, _, _ = strings.Cut(text, "\x00")
-	word, args, known := c.split(text)
-	if known == nil && e.active.has(nonSMTP) && c.engineRules.alien(word, text) && !c.breach(nonSMTP, "5.7.0 Error: I can break rules, too. Goodbye.", func() {
+	plain = c.filter(plain)
+	plain, _, _ = strings.Cut(plain, "\x00")
+	word, args, known := c.split(plain)
+	if known == nil && e.active.has(nonSMTP) && c.engineRules.alien(word, plain) && !c.breach(nonSMTP, "5.7.0 Error: I can break rules, too. Goodbye.", func() {
 		msg.Info("NON-SMTP COMMAND from %s after %s: %s %s", c, e.where, first(word, 100), args)
 	}) {
 		return
@@ -124,7 +125,7 @@ func (c *client) line(line string) {
 		e.where = strings.ToUpper(word)
 	}
 	if len(e.in) > 0 && !c.breach(pipelining, protError, func() {
-		msg.Info("COMMAND PIPELINING from %s after %s: %s", c, first(e.where, 100), escape(e.in))
+		msg.Info("COMMAND PIPELINING from %s after %s: %s", c, first(e.where, 100), text.Escape(e.in))
 	}) {
 		return
 	}

@@ -92,12 +92,6 @@ func TestParsePath(t *testing.T) {
 	}
 }
 
-func TestEscape(t *testing.T) {
-	if got, want := escape([]byte("EHLO x\r\n\\ \x16\x80\t")), `EHLO x\r\n\\ \026\200\t`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
 func TestTimers(t *testing.T) {
 	l := &loop{}
 	var list [5]timer

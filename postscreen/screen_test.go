@@ -48,7 +48,7 @@ func start(t *testing.T, set ...string) *rig {
 	os.Mkdir("private", 0o700)
 	values := param.New("")
 	for _, setting := range append([]string{"myhostname=mail.example.com", "mydomain=example.com", "inet_interfaces=127.0.0.1",
-		"mynetworks=127.0.0.9/32", "postscreen_greet_wait=1s", "postscreen_cache_map=internal:"+t.Name(), "smtpd_banner=mail.example.com ESMTP",
+		"mynetworks=127.0.0.9/32", "postscreen_greet_wait=1s", "postscreen_cache_map=internal:" + t.Name(), "smtpd_banner=mail.example.com ESMTP",
 		"smtpd_client_connection_count_limit=5000", "postscreen_pre_queue_limit=5000", "inet_protocols=ipv4"}, set...) {
 		name, value, _ := strings.Cut(setting, "=")
 		values.Override(name, value)

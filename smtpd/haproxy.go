@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postrider/lib/base/msg"
+	"postrider/lib/base/text"
 	"postrider/lib/net/haproxy"
 	"postrider/smtpd/access"
 )
@@ -21,13 +22,13 @@ func (s *session) readProxyHeader() bool {
 	}
 	h, got, err := s.proxyHeader(time.Now().Add(conf.UpstreamProxyTimeout))
 	if err != nil {
-		text := "haproxy read: " + err.Error()
+		reason := err.Error()
 		if len(got) > 0 {
-			text += ": " + escape(string(got))
+			reason += ": " + text.Escape(got)
 		}
-		msg.Warn("%s", text)
-		s.client = unknownClient()
-		s.refusesProxy = true
+		msg.Warn("haproxy read: %s", reason)
+		s.client, s.refusesProxy = unknownClient(), true
+		s.socketEndpoints()
 		return false
 	}
 	if !h.Local() {
@@ -75,7 +76,7 @@ func lateHeader(got []byte) error {
 	if len(got) > 0 {
 		return errors.New("missing protocol header terminator")
 	}
-	return errors.New("time limit exceeded")
+	return errors.New("timeout error")
 }
 
 // proxiedEndpoints are both ends as the proxy says.

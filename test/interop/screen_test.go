@@ -85,7 +85,7 @@ func TestScreen(t *testing.T) {
 			for i, s := range list {
 				a := want.transcripts[i] + "LOG\n" + want.logs[i] + "CACHE\n" + want.caches[i]
 				b := got.transcripts[i] + "LOG\n" + got.logs[i] + "CACHE\n" + got.caches[i]
-				if a == b {
+				if a == b || clientsAtOnce(s) && sorted(a) == sorted(b) {
 					same++
 					lines += strings.Count(a, "\n")
 					continue
@@ -96,6 +96,9 @@ func TestScreen(t *testing.T) {
 		})
 	}
 }
+
+// clientsAtOnce reports whether the order of events is up to chance.
+func clientsAtOnce(s screening) bool { return slices.Contains(s.lines, "?2") }
 
 // startBlockLists starts a name server with block lists.
 func startBlockLists(t *testing.T) {

@@ -31,3 +31,21 @@ func Unescape(s string) string {
 	}
 	return b.String()
 }
+
+// Escape shows line ends and what cannot be printed in the form of the C language.
+func Escape(data []byte) string {
+	var b strings.Builder
+	for _, c := range data {
+		if i := strings.IndexByte("\a\b\f\n\r\t\v\\", c); i >= 0 {
+			b.WriteByte('\\')
+			b.WriteByte(`abfnrtv\`[i])
+			continue
+		}
+		if c >= ' ' && c < 0x7f {
+			b.WriteByte(c)
+			continue
+		}
+		b.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
+	}
+	return b.String()
+}
