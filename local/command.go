@@ -60,6 +60,7 @@ func (t task) environment() []string {
 		{"CLIENT_HELO", t.ClientHelo, false},
 		{"CLIENT_HOSTNAME", t.ClientName, false},
 		{"CLIENT_PROTOCOL", t.ClientProtocol, false},
+		{"ENVID", t.envelopeID, false},
 		{"SASL_METHOD", t.SASLMethod, false},
 		{"SASL_SENDER", t.SASLSender, false},
 		{"SASL_USERNAME", t.SASLUsername, false},

@@ -205,11 +205,11 @@ func TestForward(t *testing.T) {
 	}
 	forward(".forward+lists", `"|id -u; env | sort; exit 1"`, 60001, 0o600)
 	log, _ := s.deliver(mail{to: "Ann+Lists@example", sender: "a b;c@x", change: func(r *deliver.Request, _ *deliver.Recipient) {
-		r.ClientName, r.SASLUsername = "client.example", "me"
+		r.ClientName, r.SASLUsername, r.EnvelopeID = "client.example", "me", "e1"
 	}})
 	for _, want := range []string{"Command output: 60001 ", " USER=ann ", " LOGNAME=ann ", " HOME=DIR/home/ann ", " SHELL=/bin/sh ", " EXTENSION=lists ",
 		" LOCAL=ann+lists ", " DOMAIN=example ", " RECIPIENT=Ann+Lists@example ", " ORIGINAL_RECIPIENT=Ann+Lists@example ", " SENDER=a_b_c@x ",
-		" PATH=/usr/bin:/bin ", " CLIENT_HOSTNAME=client.example ", " SASL_USERNAME=me "} {
+		" PATH=/usr/bin:/bin ", " CLIENT_HOSTNAME=client.example ", " SASL_USERNAME=me ", " ENVID=e1 "} {
 		if len(log) == 0 || !strings.Contains(log[len(log)-1], want) {
 			t.Errorf("no %q in %q", want, log)
 		}

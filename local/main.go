@@ -59,7 +59,7 @@
 //
 // A command is executed without a shell if it has no characters that need one.
 // It finds in its environment PATH, what export_environment names, and SHELL
-// HOME USER LOGNAME EXTENSION DOMAIN LOCAL RECIPIENT ORIGINAL_RECIPIENT SENDER
+// HOME USER LOGNAME EXTENSION DOMAIN LOCAL RECIPIENT ORIGINAL_RECIPIENT SENDER ENVID
 // CLIENT_ADDRESS CLIENT_HELO CLIENT_HOSTNAME CLIENT_PROTOCOL SASL_METHOD
 // SASL_SENDER SASL_USERNAME, with unsafe characters replaced by underscores. Its
 // exit status is one of sysexits.h; a status code such as 5.7.1 at the start of

@@ -75,6 +75,7 @@ func common(r *agent.Request) map[string]string {
 		"nexthop":         foldIf('h', r.NextHop),
 		"size":            strconv.FormatInt(r.Size, 10),
 		"queue_id":        r.QueueID,
+		"envid":           r.EnvelopeID,
 		"client_address":  r.ClientAddress,
 		"client_helo":     r.ClientHelo,
 		"client_hostname": r.ClientName,

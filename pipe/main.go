@@ -66,7 +66,7 @@
 //	recipient, original_recipient     the whole address
 //	user, extension, mailbox, domain  its parts: user+extension@domain,
 //	                                  user+extension is the mailbox
-//	sender nexthop queue_id size
+//	sender nexthop queue_id size envid
 //	client_address client_helo client_hostname client_port client_protocol
 //	sasl_method sasl_sender sasl_username
 //

@@ -14,7 +14,7 @@ import (
 
 func request(recipients ...string) *agent.Request {
 	r := &agent.Request{Request: deliver.Request{QueueID: "ABC", Sender: "q r@x", NextHop: "HOP.Example", Size: 250,
-		ClientAddress: "192.0.2.1", ClientHelo: "helo"}}
+		ClientAddress: "192.0.2.1", ClientHelo: "helo", EnvelopeID: "e1"}}
 	for _, to := range recipients {
 		r.Recipients = append(r.Recipients, &agent.Recipient{Recipient: deliver.Recipient{Address: to, Original: "Orig." + to}})
 	}
@@ -31,8 +31,8 @@ func TestArguments(t *testing.T) {
 	}{
 		{"", "s@x", []string{"/p", "a=$recipient", "$sender", "${size}", "$(queue_id)", "$$", "two words"},
 			[]string{"/p", "a=Joe+Ex@A.Example", "a=a b@b", "s@x", "250", "ABC", "$", "two words"}},
-		{"", "s@x", []string{"$user:$domain", "$extension", "$mailbox", "$nexthop", "$client_address", "$client_port"},
-			[]string{"Joe:A.Example", "a b:b", "Ex", "", "Joe+Ex", "a b", "HOP.Example", "192.0.2.1", ""}},
+		{"", "s@x", []string{"$user:$domain", "$extension", "$mailbox", "$nexthop", "$client_address", "$client_port", "$envid"},
+			[]string{"Joe:A.Example", "a b:b", "Ex", "", "Joe+Ex", "a b", "HOP.Example", "192.0.2.1", "", "e1"}},
 		{"hqu", "q r@x", []string{"$recipient", "$user", "$domain", "$nexthop", "$sender", "$original_recipient"},
 			[]string{"joe+ex@a.example", `"a b"@b`, "joe", "a b", "a.example", "b", "hop.example", `"q r"@x`,
 				"orig.joe+ex@a.example", `"orig.a b"@b`}},

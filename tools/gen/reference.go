@@ -17,6 +17,7 @@ import (
 type reference struct {
 	defaults map[string]string
 	changed  map[string]string // defaults of ours that differ on purpose
+	reasons  map[string]string // why a parameter is of no use here
 }
 
 func readReference(dir string) (*reference, error) {
@@ -25,7 +26,11 @@ func readReference(dir string) (*reference, error) {
 		return nil, err
 	}
 	changed, err := readList(filepath.Join(dir, "changed.txt"))
-	return &reference{defaults, changed}, err
+	if err != nil {
+		return nil, err
+	}
+	reasons, err := readList(filepath.Join(dir, "reasons.txt"))
+	return &reference{defaults, changed, reasons}, err
 }
 
 // readList reads lines of the form "name = default".
@@ -124,10 +129,12 @@ func markUnread(list []*parameter, declared map[string]*parameter, asked map[str
 // statusFile makes docs/status.md: what is known but not acted upon.
 func statusFile(list []*parameter, declared map[string]*parameter, ref *reference) []byte {
 	var b bytes.Buffer
-	var unused, ours []string
+	var unused, useless, ours []string
 	for _, p := range list {
 		_, known := ref.defaults[p.name]
 		switch {
+		case p.unread && ref.reasons[p.name] != "":
+			useless = append(useless, "`"+p.name+"`: "+ref.reasons[p.name])
 		case p.unread:
 			unused = append(unused, "`"+p.name+"`")
 		case !known && declared[p.name] != nil:
@@ -136,13 +143,14 @@ func statusFile(list []*parameter, declared map[string]*parameter, ref *referenc
 	}
 	fmt.Fprintf(&b, "# Parameters: what is done with them\n\nMade by tools/gen; do not edit.\n\n"+
 		"Of %d parameters of Postfix 3.11, %d are read by a program.\n",
-		len(ref.defaults), len(ref.defaults)-len(unused))
+		len(ref.defaults), len(ref.defaults)-len(unused)-len(useless))
 	write := func(heading, text string, items []string) {
 		if len(items) > 0 {
 			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s\n", heading, text, strings.Join(items, "\n"))
 		}
 	}
 	write("Known but not acted upon", "postconf prints them and they can be used as `$name`, but no program reads them.", bullets(unused))
+	write("Of no use here", "The same, and this will stay so.", bullets(useless))
 	write("Not in Postfix 3.11", "Parameters of our own.", bullets(ours))
 	return b.Bytes()
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	mdns "github.com/miekg/dns"
+
+	"postrider/lib/base/msg"
 )
 
 // maxAliases is how many aliases a lookup follows.
@@ -96,6 +98,10 @@ func endOfChain(list []mdns.RR, name string, t Type) (string, bool) {
 	return name, false
 }
 
+// maxRecords is how many records of an answer count: many more than there are servers
+// that anybody would try.
+const maxRecords = 100
+
 // collect takes the records of name out of an answer. Data that is no proper
 // host name is left out: bad tells that there was some.
 func collect(list []mdns.RR, name string, t Type) (records []Record, bad bool) {
@@ -108,6 +114,10 @@ func collect(list []mdns.RR, name string, t Type) (records []Record, bad bool) {
 		if !record.fill(rr) {
 			bad = true
 			continue
+		}
+		if len(records) == maxRecords {
+			msg.Warn("dropping records after the first %d of %s type=%s", maxRecords, name, t)
+			break
 		}
 		records = append(records, record)
 	}
