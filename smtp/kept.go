@@ -123,7 +123,7 @@ func destinationLabel(dest string, level starttls.Level, account string) string 
 
 // bits are the features of a server that are yes or no.
 func (s *session) bits() []*bool {
-	return []*bool{&s.esmtp, &s.pipelining, &s.eightBit, &s.dsn, &s.smtputf8, &s.size, &s.starttls, &s.pixESMTP, &s.pixDot}
+	return []*bool{&s.esmtp, &s.pipelining, &s.eightBit, &s.dsn, &s.smtputf8, &s.size, &s.starttls, &s.offersAuth, &s.pixESMTP, &s.pixDot}
 }
 
 // property is what the next user of the session must know: the number of uses, the

@@ -111,6 +111,7 @@ func (s *session) authCommand(args string) reply {
 		return r
 	}
 	words := strings.Fields(args)
+	s.afterAuth = true
 	switch {
 	case s.helo == "" && conf.HeloRequired:
 		return refuse("policy", "503 5.5.1 Error: send HELO/EHLO first")
@@ -219,6 +220,22 @@ func (s *session) readResponse() (line, refusal string) {
 
 // hidden stands where a password might be.
 const hidden = "(not shown)"
+
+// mayBeLong tells whether the begin of a line is that of AUTH with a long response,
+// such as a token. Source: RFC 4954, section 4.
+func (s *session) mayBeLong(line string) bool {
+	return len(s.mechanisms) > 0 && len(line) > 5 && strings.EqualFold(line[:5], "AUTH ")
+}
+
+// shown is a line from the client, fit for logs and transcripts. A client whose AUTH
+// was refused may go on as if it were not.
+func (s *session) shown(line string) string {
+	word, _, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
+	if s.afterAuth && find(word) == nil {
+		return hidden
+	}
+	return withoutSecrets(line)
+}
 
 // withoutSecrets is what a client has said, fit for logs: all that follows on the
 // mechanism in an AUTH command may be a password.

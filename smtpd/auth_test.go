@@ -84,6 +84,9 @@ func TestLogin(t *testing.T) {
 	c.say(strings.Repeat("QUFB", 4000), "500 5.5.6 SASL response limit exceeded")
 	c.say("AUTH PLAIN", "334 ")
 	c.say("*", "501 5.7.0 Authentication aborted")
+	c.say("AUTH PLAIN "+authPlain("ann", strings.Repeat("long", 2000)), "535 5.7.8 Error: authentication failed: go away") // RFC 4954, section 4
+	c.say("AUTH NONE", "535")
+	c.say("U0VDUkVU", "500 5.5.2 Error: command not recognized") // it believes that AUTH goes on
 	c.say("MAIL FROM:<joe@client.example>", "250")
 	c.say("RCPT TO:<jim@elsewhere.example>", "554")
 	c.say("RSET", "250")
@@ -100,7 +103,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("no %q in:\n%s", line, log)
 		}
 	}
-	for _, secret := range []string{authPlain("ann", "secret"), authPlain("ann", "wrong"), "QUFBQUFB"} {
+	for _, secret := range []string{authPlain("ann", "secret"), authPlain("ann", "wrong"), "QUFBQUFB", "bG9uZ2xvb", "U0VDUkVU"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("%q is in the log:\n%s", secret, log)
 		}
@@ -163,5 +166,17 @@ func TestComment(t *testing.T) {
 		if got := comment(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// The default of smtpd_forbidden_commands ends sessions with lines that cannot be
+// commands; what follows on a refused AUTH is not shown there, nor to the postmaster.
+func TestAnswersToRefusedAuth(t *testing.T) {
+	c := talkTo(t, "smtpd_forbidden_commands = regexp:{{/^[^A-Z]/ Bogus}}")
+	c.say("EHLO client.example", "250")
+	c.say("AUTH LOGIN", "503 5.5.1 Error: authentication not enabled")
+	c.say("5c2VjcmV0", "221 2.7.0 Error: I can break rules, too. Goodbye.")
+	if log := c.log(); strings.Contains(log, "c2VjcmV0") || !strings.Contains(log, "non-SMTP command from ") {
+		t.Errorf("log:\n%s", log)
 	}
 }

@@ -36,6 +36,7 @@ type session struct {
 	protocol   string // SMTP until the first EHLO
 	sasl       access.SASL
 	mechanisms []string                // to log in with; none: the client cannot
+	afterAuth  bool                    // what is no command may be a password
 	secret     *starttls.ServerSession // nil before TLS
 	encryption access.TLS
 	mask       ehloMask // keywords that this client does not get
@@ -200,9 +201,13 @@ func (s *session) readCommand() (string, error) {
 	}
 	raw, err := s.s.ReadSlice('\n', conf.LineLengthLimit)
 	line, long := string(raw), false
+	if errors.Is(err, stream.ErrTooLong) && s.mayBeLong(line) {
+		raw, err = s.s.ReadSlice('\n', conf.SASL.ResponseLimit-conf.LineLengthLimit)
+		line += string(raw)
+	}
 	if errors.Is(err, stream.ErrTooLong) {
 		long = true
-		msg.Warn("%s: request longer than %d: %.30s...", s.nameAddr(), conf.LineLengthLimit, withoutSecrets(line))
+		msg.Warn("%s: request longer than %d: %.30s...", s.nameAddr(), conf.LineLengthLimit, s.shown(line))
 	}
 	for errors.Is(err, stream.ErrTooLong) {
 		_, err = s.s.ReadSlice('\n', conf.LineLengthLimit)
@@ -221,8 +226,8 @@ func (s *session) readCommand() (string, error) {
 
 // obey does what one line says, and replies.
 func (s *session) obey(line string) {
-	msg.Debug("< %s: %s", s.nameAddr(), withoutSecrets(line))
-	s.history.add("In:  ", withoutSecrets(line))
+	msg.Debug("< %s: %s", s.nameAddr(), s.shown(line))
+	s.history.add("In:  ", s.shown(line))
 	s.queueID() // by now it is here; its log line stands before all others
 	if conf.Address.SMTPUTF8Enable && !utf8.ValidString(line) {
 		s.nonsense("500 5.5.2 Error: bad UTF-8 syntax")
@@ -248,6 +253,7 @@ func (s *session) obey(line string) {
 		return
 	}
 	s.where = c.name
+	s.afterAuth = s.afterAuth && c.name == "AUTH"
 	if s.checkEarly(c) {
 		return
 	}
@@ -304,7 +310,7 @@ func (s *session) unknown(text string) {
 // other end is not a mail client at all.
 func (s *session) stranger(word, line string) {
 	if s.isForbidden(word) || looksLikeHeader(line) {
-		msg.Warn("non-SMTP command from %s: %.100s", s.nameAddr(), line)
+		msg.Warn("non-SMTP command from %s: %.100s", s.nameAddr(), s.shown(line))
 		s.unknown("221 2.7.0 Error: I can break rules, too. Goodbye.")
 		s.hangup = true
 		return
