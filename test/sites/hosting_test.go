@@ -55,7 +55,7 @@ func TestHosting(t *testing.T) {
 	c.say("RCPT TO:<nobody@customer.example>", "550 5.1.1 <nobody@customer.example>: Recipient address rejected: User unknown in virtual mailbox table")
 	c.say("RCPT TO:<x@elsewhere.example>", "554 5.7.1 <x@elsewhere.example>: Relay access denied")
 	c.say("DATA", "354")
-	c.say("Subject: first\r\n\r\nx\r\n.", "250")
+	c.say("From: joe@remote.example\r\nSubject: first\r\n\r\nx\r\n.", "250")
 	c.say("QUIT", "221")
 	s.WaitLog(`postscreen\[\d+\]: PASS NEW \[192.0.2.2\]:\d+`)
 	s.WaitLog(`lmtp\[\d+\]: \w+: to=<ann@customer.example>, relay=mx.provider.example\[private/dovecot-lmtp\], .*status=sent \(250 2.0.0 <ann@customer.example> \S+ Saved\)`)
@@ -69,7 +69,11 @@ func TestHosting(t *testing.T) {
 	// Robots: on a list, and in a hurry.
 	robot(t, s, "192.0.2.66", "", `NOQUEUE: reject: RCPT from \[192.0.2.66\]:\d+: 550 5.7.1 Service unavailable; client \[192.0.2.66\] blocked using bl.lists.example`)
 
-	t.Run("people", func(t *testing.T) { people(t, s) })
+	var signed string
+	t.Run("people", func(t *testing.T) { signed = people(t, s) })
+	c = remote() // it comes back, by way of a list
+	c.submitRest("bob@customer.example", signed)
+	s.Wait("the signed message", func() bool { return strings.Contains(mailboxOf(t, "bob"), "dkim=pass") })
 
 	// The database is away: nobody is told that a mailbox does not exist.
 	stopDatabase()
@@ -95,8 +99,9 @@ func (c *talk) submitRest(to, content string) {
 	c.say("QUIT", "221")
 }
 
-// people log in and send. Their mail is signed, under names that are theirs.
-func people(t *testing.T, s *machine.System) {
+// people log in and send. Their mail is signed, under names that are theirs. It returns
+// what the other host got.
+func people(t *testing.T, s *machine.System) (signed string) {
 	world := startSink(t, "world", "192.0.2.2:25", sink.Options{})
 	send := func(args ...string) string {
 		out, _ := machine.Run("", "swaks", append([]string{"--server", "127.0.0.1", "--ehlo", "laptop.example", "--from", "ann@customer.example",
@@ -107,7 +112,8 @@ func people(t *testing.T, s *machine.System) {
 	want(t, send(append(login, "--port", "587", "--tls", "--auth", "PLAIN")...), "235 2.7.0 Authentication successful", "250 2.0.0 Ok: queued as")
 	want(t, send(append(login, "--port", "465", "--tlsc", "--auth", "LOGIN")...), "235 2.7.0 Authentication successful", "250 2.0.0 Ok: queued as")
 	for _, m := range messages(t, world, 2) {
-		want(t, strings.ReplaceAll(m.Data, "\r\n", "\n"), "DKIM-Signature: v=1; a=rsa-sha256;", "d=customer.example; s=mail;", "Subject: out\n")
+		signed = m.Data
+		want(t, strings.ReplaceAll(m.Data, "\r\n", "\n"), "DKIM-Signature: v=1; a=rsa-sha256;", " d=customer.example;", "s=mail;", "Subject: out\n")
 	}
 	s.WaitLog(`postfix/submission/smtpd\[\d+\]: \w+: client=localhost\[127.0.0.1\], sasl_method=PLAIN, sasl_username=ann@customer.example`)
 
@@ -119,6 +125,7 @@ func people(t *testing.T, s *machine.System) {
 	s.WaitLog(`warning: localhost\[127.0.0.1\]: SASL PLAIN authentication failed`)
 	messages(t, world, 3)
 	s.WaitEmpty()
+	return signed
 }
 
 // robot talks to postscreen from an address of the other network.
@@ -196,7 +203,7 @@ func install(t *testing.T, s *machine.System) (record string) {
 	write(t, "/etc/dkimkeys/signing", "*@customer.example customer\n")
 	run(t, "chown", "-R", "opendkim", "/etc/dkimkeys")
 	run(t, "install", "-d", "-o", "opendkim", "-g", "postfix", "-m", "750", "/var/spool/postfix/opendkim")
-	write(t, "/etc/opendkim.conf", read(t, hosting+"opendkim.conf"))
+	write(t, "/etc/opendkim.conf", read(t, hosting+"opendkim.conf")+"Nameservers 192.0.2.2\n") // it asks those of the world otherwise
 	text := read(t, "/etc/dkimkeys/mail.txt")
 	_, text, _ = strings.Cut(text, "(")
 	text, _, _ = strings.Cut(text, ")")
