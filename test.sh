@@ -73,6 +73,12 @@ fetch_stock() {
 		ls build/debs/"${name}"_*.deb >/dev/null 2>&1 || (cd build/debs && apt-get download -qq "$name" >/dev/null 2>&1) ||
 			echo "cannot get the package $name; tests beside it are skipped"
 	done
+	# Parts of it that are only unpacked aside, never installed.
+	mkdir -p build/peers
+	for name in postfix-mysql postfix-pgsql postfix-ldap; do
+		ls build/peers/"${name}"_*.deb >/dev/null 2>&1 || (cd build/peers && apt-get download -qq "$name" >/dev/null 2>&1) ||
+			echo "cannot get the package $name; tables are not compared with its"
+	done
 }
 
 # stage_ours: our system, as it would be installed.

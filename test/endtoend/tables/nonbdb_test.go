@@ -92,11 +92,8 @@ func files(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	shell(t, "", `set -e; mkdir -p /opt/stock/conf; cd /opt/stock
-		for deb in /src/build/debs/postfix_*.deb; do dpkg-deb -x $deb .; done
-		printf 'compatibility_level=3.6\nshlib_directory=/opt/stock/usr/lib/postfix\nmail_owner=daemon\nsetgid_group=games\n' >conf/main.cf
-		touch -d '1 minute ago' conf/main.cf
-		export LD_LIBRARY_PATH=/opt/stock/usr/lib/postfix
+	unpackStock(t)
+	shell(t, "", `set -e; cd /opt/stock; export LD_LIBRARY_PATH=/opt/stock/usr/lib/postfix
 		for t in hash:/etc/postfix/virtual btree:/srv/transport hash:/etc/postfix/mailq; do usr/sbin/postmap -c conf $t; done
 		usr/sbin/postalias -c conf hash:/etc/aliases
 		chmod 755 /srv`)
