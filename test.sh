@@ -103,6 +103,7 @@ unit() {
 	local others=()
 	stage "gofmt" bash -c "$(declare -f form); form"
 	stage "go vet" go vet ./...
+	stage "go vet table-sqlite" go -C table-sqlite vet ./...
 	mapfile -t others < <(go list ./... | grep -v -E '^postrider/test/(endtoend|tools|interop|crash|sites|packages|load)')
 	stage "unit tests and fences" go test "${others[@]}"
 }
