@@ -241,3 +241,30 @@ func TestSettings(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The parameters of a table whose name is no path stand in main.cf.
+func TestMainCf(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	s := &server{values: map[string]string{"v:a": "one"}}
+	s.serve(t, socket)
+	before := table.Surroundings()
+	t.Cleanup(func() { table.Surround(before) })
+	values := map[string]string{"memcache": "unix:" + socket, "key_format": "v:%s", "backup": "inline:{b=two}"}
+	table.Surround(table.Environment{Parameters: func(prefix string) map[string]string {
+		if prefix != "cache_" {
+			return nil
+		}
+		return values
+	}})
+	tab, err := table.Open("memcache:cache", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tab.(io.Closer).Close() })
+	want(t, tab, "a", "one")
+	want(t, tab, "b", "two")
+	values["ttl"] = "x"
+	if _, err := table.Open("memcache:cache", table.FoldKey); err == nil || !strings.Contains(err.Error(), "cache_ttl") {
+		t.Error(err)
+	}
+}
