@@ -155,7 +155,7 @@ func TestTables(t *testing.T) {
 	os.Chmod(filepath.Join(dir, "secret.cdb"), 0o600)
 	write(t, "wrong", "1.2.3.4/8 x\n/[/ y\n")
 	config := strings.ReplaceAll(`canonical_maps = hash:D/text
-virtual_alias_maps = ldap:ou
+virtual_alias_maps = mongodb:ou
 relocated_maps = cdb:D/old
 transport_maps = D/text
 mynetworks = 127.0.0.0/8, D/missing, cidr:D/nothing
@@ -173,7 +173,7 @@ mail_owner = nobody
 	}
 	expect(t, lines,
 		"main.cf, line 3: canonical_maps: table hash:text: open database text.db: No such file or directory; it is made by: postmap hash:text",
-		"main.cf, line 4: virtual_alias_maps: table ldap:ou: unsupported dictionary type: ldap (",
+		"main.cf, line 4: virtual_alias_maps: table mongodb:ou: unsupported dictionary type: mongodb (",
 		"main.cf, line 5: relocated_maps: database old.cdb is older than source file old; it is made anew by: postmap cdb:old",
 		`main.cf, line 6: transport_maps: table text: open dictionary: expecting "type:name" form`,
 		"main.cf, line 7: mynetworks: open missing: no such file or directory",
