@@ -121,7 +121,7 @@ func (m *message) macro(name string) (string, bool) {
 	case "v":
 		return conf.Milter.MacroV, true
 	case "_":
-		return c.name + " [" + c.address + "]", true
+		return milter.NameAddr(c.name, c.reverse, c.address), true
 	case "{daemon_name}":
 		return conf.Milter.MacroDaemonName, true
 	case "{daemon_addr}":

@@ -112,7 +112,7 @@ func seen(t *testing.T, f *queue.File) (envelope, text string) {
 }
 
 // Every kind of change is seen by every kind of reader, in messages that are
-// written in one piece and in large ones. S4.4.
+// written in one piece and in large ones.
 func TestEdits(t *testing.T) {
 	for _, lines := range []int{0, 3, 20000} {
 		body := make([]string, lines)
@@ -199,7 +199,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// A filter may not make messages of any size. S4.4.
+// A filter may not make messages of any size.
 func TestLargeBody(t *testing.T) {
 	b := withFilter(t, map[string]string{"EOM": "body " + strings.Repeat("y", 60000) + "\nbody " + strings.Repeat("y", 60000) + "\ncontinue"}, "message_size_limit=100000")
 	if reply, _ := b.letter([]string{"x"}); reply.Status != cleanup.StatusSize {

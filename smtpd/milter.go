@@ -145,6 +145,21 @@ func (s *session) heloMilters(before string) (r reply, refused bool) {
 	return r, refused
 }
 
+// otherMilters refuses commands that filters are not told of, when one of them
+// refuses the client.
+func (s *session) otherMilters(c *command) (r reply, refused bool) {
+	if s.filters == nil || c.name != "VRFY" && c.name != "ETRN" && c.name != "AUTH" {
+		return reply{}, false
+	}
+	v := s.filters.Other()
+	if v.Action == milter.Continue {
+		return reply{}, false
+	}
+	r = refuse("policy", strings.ReplaceAll(v.Reply, "\r\n", "\n"))
+	r.hangup = strings.HasPrefix(v.Reply, "421")
+	return r, true
+}
+
 // mailMilters asks filters about a sender.
 func (s *session) mailMilters() (reply, bool) {
 	if s.filters == nil {
@@ -218,7 +233,7 @@ func (s *session) macro(name string) (string, bool) {
 	case "v":
 		return conf.Milter.MacroV, true
 	case "_":
-		return s.client.Name + " [" + s.client.Address + "]", true
+		return milter.NameAddr(s.client.Name, s.client.Reverse, s.client.Address), true
 	case "{daemon_name}":
 		return conf.Milter.MacroDaemonName, true
 	case "{daemon_addr}":

@@ -279,6 +279,10 @@ func (s *session) run(c *command, args string) {
 	case s.tlsMissing(c):
 		r = refuse("protocol", "530 5.7.0 Must issue a STARTTLS command first")
 	case s.denied == nil || c.name == "QUIT":
+		if other, refused := s.otherMilters(c); refused {
+			r = other
+			break
+		}
 		r = c.run(s, args)
 	}
 	s.counts.count(c.order, !r.bad && !r.uncounted)

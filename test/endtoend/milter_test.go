@@ -109,7 +109,7 @@ func nextMail(t *testing.T, s *machine.System, name string) string {
 	return text
 }
 
-// S4.4: opendkim signs mail of our users, by SMTP and by sendmail(1), and verifies
+// opendkim signs mail of our users, by SMTP and by sendmail(1), and verifies
 // mail from outside. The signature survives the way through the queue, and a
 // changed message does not pass.
 func TestOpenDKIM(t *testing.T) {
@@ -146,7 +146,7 @@ func TestOpenDKIM(t *testing.T) {
 	}
 }
 
-// S4.4: opendmarc behind opendkim refuses mail that the owner of its domain does
+// opendmarc behind opendkim refuses mail that the owner of its domain does
 // not want.
 func TestOpenDMARC(t *testing.T) {
 	needs(t, "opendkim")
@@ -177,7 +177,7 @@ func TestOpenDMARC(t *testing.T) {
 	s.WaitLog(`milter-reject: END-OF-MESSAGE from .*\[127.0.0.9\]: 5.7.1 rejected by DMARC policy for example.com; from=<ann@example.com> to=<bob@example.com> proto=ESMTP helo=<client.example.com>`)
 }
 
-// S4.4: rspamd signs, adds headers, and refuses spam.
+// rspamd signs, adds headers, and refuses spam.
 func TestRspamd(t *testing.T) {
 	needs(t, "rspamd")
 	s := site(t, "smtpd_milters=inet:127.0.0.1:11332", "non_smtpd_milters=$smtpd_milters", "mynetworks=127.0.0.1/32")
@@ -209,7 +209,7 @@ func TestRspamd(t *testing.T) {
 	s.WaitLog(`milter-reject: END-OF-MESSAGE from .*: 5.7.1 Gtube pattern; from=<x@example.net> to=<bob@example.com>`)
 }
 
-// S4.4: notices of the mail system go through filters when
+// Notices of the mail system go through filters when
 // internal_mail_filter_classes says so, and in a jail filters are found, too.
 func TestMilterInJail(t *testing.T) {
 	f, err := milter.Start("unix", "/var/spool/postfix/filter", milter.Options{Rules: map[string]string{"EOM": "add X-Filter seen\ncontinue"}})

@@ -24,7 +24,8 @@ type milterCase struct {
 
 // milterCases reads testdata/milters.txt. A case is a name and settings, rules
 // of the filter (after a line with ++ those of another), and what the client
-// says: lines, each of which has a reply. A line that begins with + has none.
+// says: lines, each of which has a reply. A line that begins with + has none, and
+// *1000 stands for as many lines of text.
 func milterCases(t *testing.T) []milterCase {
 	text, err := os.ReadFile("testdata/milters.txt")
 	if err != nil {
@@ -107,6 +108,11 @@ func (c *milterCase) session(text string) {
 	}
 	c.steps = []step{{read: -1}}
 	for line := range strings.SplitSeq(text, "\n") {
+		var times int
+		if n, _ := fmt.Sscanf(line, "*%d", &times); n == 1 { // a long text
+			c.steps = append(c.steps, step{send: strings.Repeat("a line of the body, again and again\r\n", times)})
+			continue
+		}
 		if more, ok := strings.CutPrefix(line, "+"); ok {
 			c.steps = append(c.steps, step{send: more + "\r\n"})
 			continue
@@ -232,7 +238,7 @@ var portMacro = regexp.MustCompile(`({client_port})="\d{4,}"`)
 var milterPort = regexp.MustCompile(`((?:CONNECT|client_port=|filter) \S+ [46]) \d+ `)
 
 // TestMilters: filters hear the same from both systems, and what they ask for
-// is done alike. S4.4.
+// is done alike.
 func TestMilters(t *testing.T) {
 	cases := milterCases(t)
 	want := runMilters(t, mix{base: stock}, cases)

@@ -137,7 +137,7 @@ func newLetter() *letter {
 }
 
 // A filter that breaks the protocol, goes away or is silent at any stage gets the
-// default action, in time, and is not asked again. S4.4.
+// default action, in time, and is not asked again.
 func TestHostile(t *testing.T) {
 	for action, want := range map[string]Verdict{"accept": {}, "reject": {Refuse, replyFailed}, "tempfail": {Refuse, replyTempfail},
 		"quarantine": {Hold, ""}, "shutdown": {Shutdown, replyShutdown}, "nonsense": {Refuse, replyMistake}} {

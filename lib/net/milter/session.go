@@ -80,6 +80,15 @@ type Peer struct {
 	Family  int // unix.AF_INET, unix.AF_INET6; else unknown
 }
 
+// NameAddr is the macro _: who the client says it is.
+func NameAddr(name, reverse, address string) string {
+	text := reverse + " [" + address + "]"
+	if !strings.EqualFold(name, reverse) {
+		text += " (may be forged)"
+	}
+	return text
+}
+
 // data are what filters learn about the client.
 func (p Peer) data() []byte {
 	b := zero(p.Name)
@@ -160,6 +169,19 @@ func (s *Session) Data() Verdict { return s.ask(evData) }
 
 // Unknown is for what is no SMTP command.
 func (s *Session) Unknown(command string) Verdict { return s.ask(evUnknown, zero(command)) }
+
+// Other is for commands that filters are not told of: those who refuse the client
+// refuse them, too.
+func (s *Session) Other() Verdict {
+	if s != nil {
+		for _, f := range s.filters {
+			if !f.usable() && (f.verdict.Action == Refuse || f.verdict.Action == Shutdown) {
+				return f.verdict
+			}
+		}
+	}
+	return Verdict{}
+}
 
 // Abort ends a message, whatever became of it.
 func (s *Session) Abort() {

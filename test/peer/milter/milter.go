@@ -27,6 +27,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"slices"
@@ -218,6 +219,9 @@ func describe(kind byte, data []byte) string {
 		}
 		return fmt.Sprintf("%s %c %d %s", name, rest[0], binary.BigEndian.Uint16([]byte(rest[1:3])), strings.TrimSuffix(rest[3:], "\x00"))
 	case 'B':
+		if len(data) > 1000 {
+			return fmt.Sprintf("%q... %d bytes, sum %x", data[:40], len(data), crc32.ChecksumIEEE(data))
+		}
 		return fmt.Sprintf("%q", data)
 	case 'L':
 		name, value, _ := strings.Cut(strings.TrimSuffix(string(data), "\x00"), "\x00")
