@@ -190,7 +190,7 @@ func TestRspamd(t *testing.T) {
 		"milter_headers.conf":   "use = [\"x-spamd-bar\"];\nskip_local = false;\nskip_authenticated = false;\n",
 		"dkim_signing.conf": "path = \"/etc/dkim.key\";\nselector = \"sel\";\nallow_username_mismatch = true;\nsign_local = true;\nuse_esld = false;\n" +
 			"allow_hdrfrom_mismatch = true;\ncheck_pubkey = false;\n",
-		"options.inc": "dns { nameserver = [\"127.0.0.1\"]; }\nlocal_addrs = [];\n",
+		"options.inc": "dns { nameserver = [\"127.0.0.1\"]; }\nlocal_addrs = [];\ndisable_hyperscan = true;\n",
 		"rbl.conf":    "enabled = false;\n", "asn.conf": "enabled = false;\n", "fuzzy_check.conf": "enabled = false;\n",
 	} {
 		write(t, "/etc/rspamd/local.d/"+name, text, 0o644)
