@@ -414,6 +414,8 @@ uninstall() {
 		d* | f*k*) continue ;;
 		esac
 		for name in $(removable "$path"); do
+			# A pattern of files may name a directory with more of them.
+			[ ! -d "$name" ] || [ -L "$name" ] || continue
 			if { [ -e "$name" ] || [ -L "$name" ]; } && ours "$name"; then
 				rm -f "$name"
 				say "removed $name"
