@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"postrider/lib/base/asuser"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 )
@@ -21,6 +22,8 @@ type cache struct {
 	mu     sync.Mutex
 	table  table.Updater
 	closed bool
+
+	cleaning sync.WaitGroup
 }
 
 // openCache opens postscreen_cache_map; nil when there is none.
@@ -28,7 +31,7 @@ func openCache() *cache {
 	if conf.CacheMap == "" {
 		return nil
 	}
-	t, err := table.Open(owned(conf.CacheMap), table.Writable)
+	t, err := openOwned(owned(conf.CacheMap))
 	if err != nil {
 		msg.Fatal("parameter postscreen_cache_map: %v", err)
 	}
@@ -37,6 +40,22 @@ func openCache() *cache {
 		msg.Fatal("parameter postscreen_cache_map: a table of the type of %s cannot be changed", conf.CacheMap)
 	}
 	return &cache{table: updater}
+}
+
+// openOwned opens a table so that a file which is made belongs to the owner of the
+// mail system.
+func openOwned(spec string) (t table.Table, err error) {
+	open := func() error {
+		t, err = table.Open(spec, table.Writable)
+		return err
+	}
+	uid, gid, unknown := conf.Owner()
+	if unknown != nil || !asuser.Possible() {
+		err = open()
+		return t, err
+	}
+	err = asuser.Do(asuser.User{UID: uid, GID: gid}, open)
+	return t, err
 }
 
 // owned moves a cache into the data directory when the one that it is in does not
@@ -99,13 +118,21 @@ func (c *cache) close() {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if closer, ok := c.table.(io.Closer); ok && !c.closed {
+	again := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	c.cleaning.Wait()
+	if closer, ok := c.table.(io.Closer); ok && !again {
 		if err := closer.Close(); err != nil {
 			msg.Warn("cache is not saved: %v", err)
 		}
 	}
-	c.closed = true
+}
+
+func (c *cache) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // cleanForever searches the table each time that it is due. The time of the last
@@ -116,28 +143,44 @@ func (c *cache) cleanForever() {
 		return
 	}
 	for {
-		time.Sleep(c.untilClean())
-		if !c.clean(list, time.Now()) {
+		wait, ok := c.untilClean()
+		if !ok {
 			return
 		}
+		time.Sleep(wait)
+		c.clean(list, time.Now())
 	}
 }
 
-// untilClean is how long it takes until the next search.
-func (c *cache) untilClean() time.Duration {
+// untilClean is how long it takes until the next search. False: there is none.
+func (c *cache) untilClean() (time.Duration, bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return 0, false
+	}
 	value, _, _ := c.table.Lookup(cleanedKey)
-	c.mu.Unlock()
 	last, _ := strconv.ParseInt(value, 10, 64)
 	interval := conf.CacheCleanupInterval
-	return max(0, min(interval, interval-time.Since(time.Unix(last, 0))))
+	return max(0, min(interval, interval-time.Since(time.Unix(last, 0)))), true
 }
 
 // clean removes entries that have expired for long enough, or make no sense. It
-// ends early when the table is closed.
-func (c *cache) clean(list table.Sequencer, now time.Time) bool {
+// ends early when the table is to be closed.
+func (c *cache) clean(list table.Sequencer, now time.Time) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.cleaning.Add(1)
+	c.mu.Unlock()
+	defer c.cleaning.Done()
 	kept, removed := 0, 0
 	for key, value := range list.All() {
+		if c.isClosed() {
+			return
+		}
 		if key == cleanedKey {
 			continue
 		}
@@ -146,29 +189,31 @@ func (c *cache) clean(list table.Sequencer, now time.Time) bool {
 			kept++
 			continue
 		}
-		c.mu.Lock()
-		current, found, err := c.table.Lookup(key)
-		if !c.closed && err == nil && found && current == value { // nobody has changed it since
-			if _, err := c.table.Delete(key); err != nil {
-				msg.Warn("cache cleanup: %v", err)
-			}
-			removed++
-		}
-		c.mu.Unlock()
+		c.remove(key, value)
+		removed++
 	}
 	if err := list.Err(); err != nil {
 		msg.Warn("cache cleanup: %v", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
 	if err := c.table.Update(cleanedKey, strconv.FormatInt(now.Unix(), 10)); err != nil {
 		msg.Warn("cache cleanup: %v", err)
 	}
 	msg.Info("cache %s full cleanup: retained=%d dropped=%d entries", nameOf(c.table), kept, removed)
-	return true
+}
+
+// remove removes an entry, unless somebody has changed it since it was read.
+func (c *cache) remove(key, value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	current, found, err := c.table.Lookup(key)
+	if err != nil || !found || current != value {
+		return
+	}
+	if _, err := c.table.Delete(key); err != nil {
+		msg.Warn("cache cleanup: %v", err)
+	}
 }
 
 func nameOf(t table.Table) string {

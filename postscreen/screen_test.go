@@ -269,7 +269,8 @@ func TestThousand(t *testing.T) {
 	r.mu.Unlock()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	t.Logf("%d bytes for each client, with those of this test", (after.HeapAlloc-before.HeapAlloc)/clients)
+	t.Logf("for each client %d bytes are kept and %d used, with those of this test", (after.HeapAlloc-before.HeapAlloc)/clients,
+		(after.TotalAlloc-before.TotalAlloc)/clients)
 	if each := (after.HeapAlloc - before.HeapAlloc) / clients; each > 4096 {
 		t.Errorf("%d bytes for each client", each)
 	}

@@ -25,7 +25,7 @@ func TestScreenCrowd(t *testing.T) {
 
 func crowd(t *testing.T, s side) {
 	b := newBed(t, mix{base: s}, "postscreen_cache_map=btree:/var/lib/postfix/crowd", "postscreen_pre_queue_limit=3000",
-		"postscreen_greet_wait=60s", "mynetworks=127.0.0.9/32", "mail_name=Postfix")
+		"postscreen_greet_wait=60s", "postscreen_cache_cleanup_interval=0", "mynetworks=127.0.0.9/32", "mail_name=Postfix")
 	fillCache(t, s)
 	entries, err := os.ReadFile("testdata/master.cf")
 	if err != nil {
