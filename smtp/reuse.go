@@ -184,6 +184,7 @@ func (d *delivery) reuse(net network, dest destination, targets []target) {
 		_, s.store = d.caching(dest)
 		d.req.Times.Connected, d.req.Times.Done, d.req.Times.Reuse = time.Now(), time.Time{}, s.used
 		s.loops = dest.loops()
+		quiet := conf.Debug.Begin(s.host, s.address())
 		if s.allowed(d) {
 			s.transfer(d)
 		}
@@ -191,6 +192,7 @@ func (d *delivery) reuse(net network, dest destination, targets []target) {
 			s.store = false // the server may be tired of this one
 		}
 		s.leave()
+		quiet()
 	}
 }
 
