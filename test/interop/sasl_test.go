@@ -152,8 +152,8 @@ a((b)c:{PLAIN}secret
 `
 
 // startDovecot starts a Dovecot that knows these users, and cannot say anything about
-// the user temp.
-func startDovecot(t *testing.T) {
+// the user temp. More lines of its configuration come last.
+func startDovecot(t *testing.T, more ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("dovecot"); err != nil {
 		t.Skip("no dovecot")
@@ -164,7 +164,7 @@ func startDovecot(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.MkdirAll("/etc/dovecot", 0o755)
-	os.WriteFile("/etc/dovecot/dovecot.conf", conf, 0o644)
+	os.WriteFile("/etc/dovecot/dovecot.conf", []byte(string(conf)+strings.Join(more, "\n")+"\n"), 0o644)
 	os.WriteFile("/etc/dovecot/users", []byte(users), 0o644)
 	os.WriteFile("/etc/dovecot/check", []byte("#!/bin/sh\nread -r line <&3\ncase $line in temp*) exit 111;; esac\nexit 1\n"), 0o755)
 	cmd := exec.Command("dovecot", "-F")
