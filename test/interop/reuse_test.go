@@ -59,7 +59,7 @@ func reuseIn(t *testing.T, m mix, entries []byte) {
 	}
 	b.settle()
 	log := b.log()
-	used := len(regexp.MustCompile(`relay=127.0.0.1\[127.0.0.1\]:2526, conn_use=\d+, delay=\S+ delays=\S+ dsn=2.0.0, status=sent`).FindAllString(log, -1))
+	used := len(regexp.MustCompile(`relay=127.0.0.1\[127.0.0.1\]:2526, conn_use=\d+, delay=\S+ delays=\S+ (?:tls=\S+ )?dsn=2.0.0, status=sent`).FindAllString(log, -1))
 	t.Logf("%v: %d connections for %d messages", m, server.Sessions(), messages)
 	if n := len(server.Messages()); n != messages || used != messages-server.Sessions() || used < messages/2 {
 		t.Errorf("%v: %d of %d messages came in %d sessions, %d over connections that were used before", m, n, messages, server.Sessions(), used)
