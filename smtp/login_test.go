@@ -15,7 +15,7 @@ import (
 )
 
 // A refusal is remembered for one password and for a time; the table has the form that
-// other systems write. S6.7.
+// other systems write.
 func TestRefusedLogins(t *testing.T) {
 	settings := param.New(t.TempDir())
 	if err := load(settings); err != nil {

@@ -65,7 +65,7 @@ func authPlain(user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 }
 
-// S6.7: a login opens the relay, and its end closes it; failures say which kind they
+// A login opens the relay, and its end closes it; failures say which kind they
 // are. No password comes into the log.
 func TestLogin(t *testing.T) {
 	c := talkTo(t, "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = "+startAuth(t)+"\nsmtpd_relay_restrictions = permit_sasl_authenticated, reject\n"+

@@ -135,7 +135,7 @@ func submit(t *testing.T, mechanism, password string, more ...string) (string, i
 	return out, status
 }
 
-// S2.2, S6.7: a user logs in and sends mail, which goes out through a provider where
+// S2.2: a user logs in and sends mail, which goes out through a provider where
 // we log in; only Dovecot at both ends knows the passwords, and no log does.
 func TestSubmission(t *testing.T) {
 	s, behind := withLogins(t)
@@ -173,7 +173,7 @@ func TestSubmission(t *testing.T) {
 	}
 }
 
-// S6.7: Dovecot restarts, and users go on logging in with processes that were
+// Dovecot restarts, and users go on logging in with processes that were
 // connected to it.
 func TestDovecotRestarts(t *testing.T) {
 	s, _ := withLogins(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // TestMechanisms: each mechanism works between smtp and smtpd of both systems, with
-// Dovecot as the one that knows the password. S6.7.
+// Dovecot as the one that knows the password.
 func TestMechanisms(t *testing.T) {
 	startTokens(t)
 	startDovecot(t, "auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer",

@@ -18,7 +18,7 @@ import (
 )
 
 // TestSASL: who may log in, and what a login is good for, is the same with both
-// servers, with Dovecot as the one that knows the passwords. S6.7.
+// servers, with Dovecot as the one that knows the passwords.
 func TestSASL(t *testing.T) {
 	startDovecot(t)
 	text, err := os.ReadFile("testdata/sasl.txt")

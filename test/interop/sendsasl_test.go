@@ -75,7 +75,7 @@ lmtpdummy   | AUTH PLAIN            | 235 ok                                    
 `
 
 // TestClientLogin: smtp and lmtp of both systems log in in the same way, and log and
-// report the same when they cannot. S6.7.
+// report the same when they cannot.
 func TestClientLogin(t *testing.T) {
 	l := newLoginLab()
 	wanted, got := l.run(t, stock), l.run(t, ours)

@@ -65,7 +65,7 @@ func TestMechanisms(t *testing.T) {
 	}
 }
 
-// S6.7: what a client says reaches the server, and its answers the client; of the
+// What a client says reaches the server, and its answers the client; of the
 // answers only those that are about this attempt count.
 func TestExchange(t *testing.T) {
 	path, heard := peer(t, func(line string) string {
