@@ -162,11 +162,11 @@ func (s *session) keywords() []string {
 	add(maskSize, true, size)
 	add(maskVRFY, !conf.DisableVRFY, "VRFY")
 	add(maskETRN, true, "ETRN")
-	add(0, conf.VerpClients != "" && s.inList(s.verpClients, "smtpd_authorized_verp_clients"), "XVERP")
 	add(maskStartTLS, s.tls.offered && !s.alone && s.secret == nil, "STARTTLS")
 	for _, line := range s.authKeywords() {
 		add(maskAuth, true, line)
 	}
+	add(0, conf.VerpClients != "" && s.inList(s.verpClients, "smtpd_authorized_verp_clients"), "XVERP")
 	add(maskXclient, s.mayXclient(), "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT")
 	add(maskXforward, s.mayXforward(), "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT")
 	add(maskStatusCodes, true, "ENHANCEDSTATUSCODES")

@@ -265,9 +265,9 @@ func (s *session) macro(name string) (string, bool) {
 	case "{cipher_bits}":
 		return strconv.Itoa(e.KeySize), e.Protocol != ""
 	case "{cert_subject}":
-		return e.Subject, e.Certificate
+		return e.Subject, e.Trusted
 	case "{cert_issuer}":
-		return e.Issuer, e.Certificate
+		return e.Issuer, e.Trusted
 	}
 	return "", false
 }

@@ -126,7 +126,7 @@ func (c *milterCase) session(text string) {
 func runMilters(t *testing.T, m mix, cases []milterCase) (results []string) {
 	t.Helper()
 	b := newBed(t, m, deferAll, "delay_warning_time=0", "notify_classes=", "smtpd_error_sleep_time=0",
-		"milter_default_action=tempfail", "milter_macro_v=V", "non_smtpd_milters=inet:127.0.0.1:2999", "internal_mail_filter_classes=")
+		"milter_default_action=tempfail", "milter_macro_v=V", "requiretls_enable=no", "non_smtpd_milters=inet:127.0.0.1:2999", "internal_mail_filter_classes=")
 	local, err := milter.Start("tcp", "127.0.0.1:2999", milter.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +138,9 @@ func runMilters(t *testing.T, m mix, cases []milterCase) (results []string) {
 	}
 	defer os.WriteFile("/etc/postfix/master.cf", entries, 0o644)
 	services := string(entries)
+	if m.base == stock {
+		services += "tlsmgr unix - - n 1000? 1 tlsmgr\n"
+	}
 	filters := make([][]*milter.Filter, len(cases))
 	for i, c := range cases {
 		var addresses []string
@@ -196,7 +199,11 @@ func (b *bed) milterCase(i int, c milterCase, filters []*milter.Filter) string {
 			return strings.Contains(b.log()[before:], "/cleanup[") && filters[0].Sessions() > sessions
 		})
 		filters[0].Trace()
-		wait(b.t, "local mail to settle", func() bool { return len(queued("incoming", "active")) == 0 })
+		wait(b.t, "local mail to settle", func() bool { // in a queue, itself or as a notice
+			log := b.log()[before:]
+			return len(queued("incoming", "active")) == 0 && (len(queued("deferred", "hold")) > 0 ||
+				strings.Contains(log, "milter-discard: ") || strings.Contains(log, "message not accepted"))
+		})
 	} else {
 		out.WriteString(dialogue{steps: c.steps}.run(fmt.Sprintf("127.0.0.1:%d", 3000+i)))
 		wait(b.t, "the end of the session", func() bool {
@@ -287,5 +294,35 @@ func TestMilterHandOver(t *testing.T) {
 			t.Errorf("%s: %v (- all ours):\n%s", c.name, m, report(list))
 		}
 		t.Logf("%v: %d of %d cases are the same", m, same, len(cases))
+	}
+}
+
+// TestMilterTLS: filters learn the same about TLS.
+func TestMilterTLS(t *testing.T) {
+	if err := prepare(); err != nil {
+		t.Fatal(err)
+	}
+	k := certificates(t)
+	macros := "; milter_helo_macros={tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer} _ j; milter_end_of_data_macros={tls_version} {auth_type}"
+	var cases []milterCase
+	for _, block := range []string{
+		"-- with TLS: rsa; may" + macros + "\nEHLO c.test\nMAIL FROM:<a@x.test>\nSTARTTLS\n<tls>\nEHLO d.test\nMAIL FROM:<bob@example.com>\nRCPT TO:<alice@example.com>\nDATA\n+ A: b\\r\\n\\r\\nx\\r\\n.\\r\\n\n=\nQUIT\n",
+		"-- with a certificate: rsa; may; ask" + macros + "\nEHLO c.test\nSTARTTLS\n<tls cert>\nEHLO d.test\nQUIT\n",
+		"-- with one of its own: rsa; may; ask" + macros + "\nSTARTTLS\n<tls self>\nHELO d.test\nQUIT\n",
+		"-- TLS is a must: rsa; enc" + macros + "\nEHLO c.test\nMAIL FROM:<a@x.test>\nNONSENSE\nQUIT\n",
+	} {
+		d := k.dialogue(block)
+		cases = append(cases, milterCase{name: d.name, settings: d.settings, filters: []milter.Options{{}}, steps: d.steps})
+	}
+	library := regexp.MustCompile(`({cipher}="|with cipher )[^" ]+"? ?(?:{cipher_bits}="\d+"|.*)`)
+	want, got := runMilters(t, mix{base: stock}, cases), runMilters(t, mix{base: ours}, cases)
+	for i, c := range cases {
+		w, g := library.ReplaceAllString(want[i], "$1"), library.ReplaceAllString(got[i], "$1")
+		if _, list := compareLines(w, g); w != g {
+			t.Errorf("%s (- stock, + ours):\n%s%s", c.name, report(list), exchanges(w, g))
+		}
+		if os.Getenv("MILTER_SHOW") != "" {
+			t.Log(want[i])
+		}
 	}
 }
