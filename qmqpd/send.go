@@ -18,6 +18,9 @@ func (s *session) send(m letter, arrived time.Time) {
 		q.Record(record.Filter, conf.Intake.ContentFilter)
 	}
 	q.Record(record.From, m.sender)
+	if m.verp != "" {
+		q.Record(record.Verp, m.verp)
+	}
 	q.Attribute("log_client_name", s.peer.name)
 	q.Attribute("log_client_address", s.peer.address)
 	q.Attribute("log_client_port", s.peer.port)
@@ -28,9 +31,6 @@ func (s *session) send(m letter, arrived time.Time) {
 	q.Attribute("client_port", s.peer.port)
 	q.Attribute("client_address_type", map[bool]string{false: "2", true: "10"}[s.peer.six])
 	q.Attribute("protocol_name", "QMQP")
-	if m.verp != "" {
-		q.Record(record.Verp, m.verp)
-	}
 	for _, recipient := range m.recipients {
 		q.Record(record.Recipient, recipient)
 	}
