@@ -206,7 +206,7 @@ func removeEmpty(name, path string) {
 }
 
 func wake(requests string) {
-	if err := ipc.Trigger("public/"+conf.QueueServiceName, requests); err != nil {
+	if err := conf.Trigger("public/"+conf.QueueServiceName, requests); err != nil {
 		msg.Warn("%v", err)
 	}
 }

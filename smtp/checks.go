@@ -6,8 +6,8 @@ import (
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
-	"postrider/lib/mail/mime"
 	"postrider/lib/mail/convert"
+	"postrider/lib/mail/mime"
 )
 
 // A check is a list of tables that decide about lines on their way to a server.

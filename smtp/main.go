@@ -258,6 +258,7 @@ func openTables() (err error) {
 			return fmt.Errorf("parameter %s: %w", paramName(t.name), err)
 		}
 	}
+	conf.IDNA.Use()
 	if err = conf.Debug.Open(conf.Domains.Parents); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"postrider/lib/mail/domains"
 	"postrider/lib/mail/notice"
 	"postrider/lib/mail/port"
+	"postrider/lib/net/dns"
 	"postrider/lib/service/cleanup"
 )
 
@@ -68,6 +69,7 @@ var conf struct {
 
 	SRV   srvParams
 	Debug domains.Debug
+	IDNA  dns.Names
 
 	Required requiredParams
 	Report   reportParams

@@ -9,10 +9,10 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/daemon/agent"
 	"postrider/lib/mail/address"
+	"postrider/lib/mail/convert"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/net/dialogue"
 	"postrider/lib/service/deliver"
-	"postrider/lib/mail/convert"
 )
 
 // A stage is a step of the mail transaction, in the words of log lines: what we

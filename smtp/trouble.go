@@ -8,9 +8,9 @@ import (
 	"postrider/lib/base/msg"
 	"postrider/lib/base/stream"
 	"postrider/lib/daemon/agent"
+	"postrider/lib/mail/convert"
 	"postrider/lib/mail/dsn"
 	"postrider/lib/net/dialogue"
-	"postrider/lib/mail/convert"
 )
 
 // failure makes a report of trouble that no server told of.

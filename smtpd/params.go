@@ -10,6 +10,7 @@ import (
 	"postrider/lib/mail/param"
 	"postrider/lib/mail/requiretls"
 	"postrider/lib/mail/verp"
+	"postrider/lib/net/dns"
 	"postrider/lib/net/milter"
 	"postrider/lib/net/starttls"
 	"postrider/lib/service/cleanup"
@@ -47,6 +48,7 @@ type params struct {
 	MilterMaps string `param:"smtpd_milter_maps" default:""`
 
 	Debug      domains.Debug
+	IDNA       dns.Names
 	RequireTLS requiretls.Params
 	TLSHeader  requiretls.Header
 	TLSLibrary starttls.Params

@@ -157,6 +157,7 @@ func (sv *service) openLists() error {
 		return fmt.Errorf("parameter smtpd_forbid_bare_newline: %q: want normalize, reject, or no", conf.ForbidBareNewline)
 	}
 	parents := conf.Domains.Parents
+	conf.IDNA.Use()
 	if err := conf.Debug.Open(parents); err != nil {
 		return err
 	}

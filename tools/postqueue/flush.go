@@ -26,7 +26,7 @@ const flushAll = ipc.Unthrottle + ipc.IgnoreTimes + ipc.ScanDeferred + ipc.ScanI
 func flushQueue(r request, settings *param.Settings) {
 	switch r.mode {
 	case 'f':
-		err := ipc.Trigger("public/"+conf.QueueServiceName, flushAll)
+		err := conf.Trigger("public/"+conf.QueueServiceName, flushAll)
 		if err == nil {
 			err = ipc.Trigger("public/"+conf.PickupServiceName, ipc.Wakeup)
 		}

@@ -120,11 +120,10 @@ func checkDirectory(dir string) {
 	if err != nil {
 		msg.Fatal("%v", err)
 	}
-	for _, name := range []string{"alternate_config_directories", "multi_instance_directories"} {
-		for _, allowed := range text.Split(settings.Value(name)) {
-			if strings.TrimRight(allowed, "/") == strings.TrimRight(dir, "/") {
-				return
-			}
+	lists := settings.Value("alternate_config_directories") + " " + settings.Value("multi_instance_directories")
+	for _, allowed := range text.Split(lists) {
+		if strings.TrimRight(allowed, "/") == strings.TrimRight(dir, "/") {
+			return
 		}
 	}
 	msg.Error("unauthorized configuration directory name: %s", dir)

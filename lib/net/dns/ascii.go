@@ -13,6 +13,18 @@ import (
 // label may be made of: "_dmarc" is a fine name.
 var profile = idna.New(idna.MapForLookup(), idna.StrictDomainName(false))
 
+// Names are the parameters for internationalized domain names.
+type Names struct {
+	// Whether names are converted as before IDNA 2008, which makes four letters others:
+	// the German sharp s is "ss". The sites of such names have not changed.
+	EnableIDNA2003 bool `param:"enable_idna2003_compatibility" default:"no"`
+}
+
+// Use makes ToASCII follow them.
+func (n Names) Use() {
+	profile = idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.Transitional(n.EnableIDNA2003))
+}
+
 // ToASCII gives the form of an internationalized domain name that is used in
 // the DNS. Names that are ASCII already stay as they are. RFC 5891.
 func ToASCII(name string) (string, error) {

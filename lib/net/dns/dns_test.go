@@ -364,3 +364,14 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Before IDNA 2008, some letters were others; enable_idna2003_compatibility.
+func TestIDNA2003(t *testing.T) {
+	defer Names{}.Use()
+	for old, want := range map[bool]string{false: "xn--strae-oqa.example", true: "strasse.example"} {
+		Names{EnableIDNA2003: old}.Use()
+		if got, err := ToASCII("straße.example"); got != want || err != nil {
+			t.Errorf("%v: got %s %v", old, got, err)
+		}
+	}
+}

@@ -23,14 +23,23 @@ type Wake struct {
 	// The name of the pickup service, which takes mail out of the maildrop
 	// queue.
 	PickupServiceName string `param:"pickup_service_name" default:"pickup"`
+
+	// How long a request to such a service may wait for its place when many others do.
+	// A request to look at the queue has not to wait: others ask the same.
+	TriggerTimeout time.Duration `param:"trigger_timeout" default:"10s" min:"1s"`
 }
 
-// crowdWait is how long a request waits for its place in a crowd.
+// Trigger is the function Trigger with the time limit of main.cf.
+func (w *Wake) Trigger(path, requests string) error { return trigger(path, requests, w.TriggerTimeout) }
+
+// crowdWait is how long a request waits for its place in a crowd when nobody says so.
 var crowdWait = 10 * time.Second
 
 // Trigger sends one-byte requests to a service, which is a socket or a FIFO.
 // It does not wait for the service to act.
-func Trigger(path, requests string) error {
+func Trigger(path, requests string) error { return trigger(path, requests, crowdWait) }
+
+func trigger(path, requests string, limit time.Duration) error {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -44,7 +53,7 @@ func Trigger(path, requests string) error {
 			// for them anyway.
 			return nil
 		}
-		if err := connectCrowded(fd, path); err != nil {
+		if err := connectCrowded(fd, path, limit); err != nil {
 			return &os.PathError{Op: "trigger", Path: path, Err: err}
 		}
 	case syscall.ECONNREFUSED, syscall.ENOTSOCK:
@@ -59,9 +68,9 @@ func Trigger(path, requests string) error {
 }
 
 // connectCrowded waits until the service has taken a client from its queue.
-func connectCrowded(fd int, path string) error {
-	limit := syscall.NsecToTimeval(int64(crowdWait))
-	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &limit); err != nil {
+func connectCrowded(fd int, path string, limit time.Duration) error {
+	tv := syscall.NsecToTimeval(int64(limit))
+	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &tv); err != nil {
 		return err
 	}
 	if err := syscall.SetNonblock(fd, false); err != nil {
