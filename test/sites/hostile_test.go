@@ -71,7 +71,11 @@ func programs(t *testing.T) [][]string {
 	}
 	for _, name := range names {
 		info, err := os.Stat(name)
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 && filepath.Base(name) != "master" {
+		base := filepath.Base(name)
+		if strings.HasPrefix(base, "table-") { // gets its parameters from the process that starts it
+			continue
+		}
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 && base != "master" {
 			list = append(list, []string{name, "-S"})
 		}
 	}

@@ -75,6 +75,8 @@ func TestHosting(t *testing.T) {
 	c.submitRest("bob@customer.example", signed)
 	s.Wait("the signed message", func() bool { return strings.Contains(mailboxOf(t, "bob"), "dkim=pass") })
 
+	rights(t)
+
 	// The database is away: nobody is told that a mailbox does not exist.
 	stopDatabase()
 	c = remote()
@@ -126,6 +128,28 @@ func people(t *testing.T, s *machine.System) (signed string) {
 	messages(t, world, 3)
 	s.WaitEmpty()
 	return signed
+}
+
+// rights looks at every process that has no need for more: they run as postfix, without
+// capabilities, and cannot get any (S1.4).
+func rights(t *testing.T) {
+	t.Helper()
+	owner := strings.TrimSpace(run(t, "id", "-u", "postfix"))
+	seen := map[string]bool{}
+	for pid, name := range machine.Daemons() {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil || name == "master" || name == "local" || name == "virtual" {
+			continue
+		}
+		seen[name] = true
+		want(t, strings.Join(strings.Fields(string(status)), " "), strings.Join([]string{"Uid:", owner, owner, owner, owner}, " "),
+			"CapEff: 0000000000000000", "NoNewPrivs: 1")
+	}
+	for _, name := range []string{"postscreen", "smtpd", "dnsblog", "tlsmgr", "proxymap", "table-mysql", "cleanup", "lmtp", "smtp"} {
+		if !seen[name] && !(name == "lmtp" && seen["smtp"]) {
+			t.Errorf("%s was not seen; there are %v", name, seen)
+		}
+	}
 }
 
 // robot talks to postscreen from an address of the other network.
