@@ -59,8 +59,10 @@
 // A client that is tested after the greeting is never offered AUTH, XCLIENT or
 // XFORWARD.
 //
-// Clients that are tested while the process has to end, because a table has changed
-// or after "postfix reload", have ten seconds to finish.
+// When the process has to end, because a table has changed or after "postfix reload",
+// it finishes the tests before the greeting of those that are here; new clients wait
+// that long for the next process. Those that are tested after the greeting are then
+// told to come again.
 package main
 
 import (

@@ -282,11 +282,10 @@ func (a acceptor) ready(poll.Event) {
 	}
 }
 
-// drainTime is how long clients that are here may stay when the process must end.
-const drainTime = 10 * time.Second
-
 // drain takes no more clients, forgets the cache, which the next process needs, and
-// ends the process when its clients are gone.
+// ends the process when its clients are gone. Those that have not begun to talk are
+// gone after postscreen_greet_wait; the others are then told to come again, because
+// there is no next process before this one has ended.
 func (s *screen) drain() {
 	if s.ending {
 		return
@@ -297,7 +296,14 @@ func (s *screen) drain() {
 		s.loop.forget(fd)
 		unix.Close(fd)
 	}
-	s.after(&s.ended, drainTime, func() { s.stopped = true })
+	s.after(&s.ended, s.wait[s.pressure()]+time.Second, func() {
+		s.stopped = true
+		for _, h := range s.handlers {
+			if c, ok := h.(*client); ok && c.stage == talking {
+				c.drop("421 4.3.2 Service currently unavailable")
+			}
+		}
+	})
 	s.stopped = s.clients == 0
 }
 
