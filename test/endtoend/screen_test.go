@@ -111,9 +111,9 @@ func TestScreenTLS(t *testing.T) {
 	s.Service("smtpd pass - - n - - smtpd")
 	s.Service("tlsproxy unix - - n - 0 tlsproxy")
 	s.Start()
-	out, _ := machine.Run("EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<ann@example.com>\r\nQUIT\r\n", "openssl", "s_client", "-starttls", "smtp",
-		"-connect", "127.0.0.1:2525", "-CAfile", keys+"ca.pem", "-verify_return_error", "-quiet", "-crlf", "-ign_eof")
-	want(t, out, "450 4.3.2 Service currently unavailable")
+	out, _ := machine.Run("EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<ann@example.com>\r\nQUIT\r\n", "timeout", "15", "openssl", "s_client", "-starttls", "smtp",
+		"-connect", "127.0.0.1:2525", "-CAfile", keys+"ca.pem", "-verify_return_error", "-quiet", "-ign_eof")
+	want(t, out, "450 4.3.2 Service currently unavailable", "221 2.0.0 Bye")
 	wantMatch(t, s.WaitLog("TLS connection established"), `tlsproxy\[\d+\]: Anonymous TLS connection established from \[127\.0\.0\.1\]:\d+: TLSv1\.3 with cipher`)
 	s.WaitLog(`PASS NEW \[127\.0\.0\.1\]`)
 }
