@@ -77,7 +77,7 @@ func receive(in *stream.Stream, f *queue.File, uid int) (cleanup.Status, string)
 
 // asked keeps what the sender wants of the mail system, option -O of sendmail.
 func (m *message) asked(data []byte) {
-	if flags := record.AskedFor(data) & record.UTF8Requested; flags != 0 && !m.options {
+	if flags := record.AskedFor(data) & (record.UTF8Requested | record.RequireTLS); flags != 0 && !m.options {
 		m.options = true
 		m.put(record.Size, []byte(record.Asked(flags)))
 	}

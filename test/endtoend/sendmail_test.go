@@ -150,7 +150,7 @@ func TestSendmailModes(t *testing.T) {
 	run(t, 0, "", "sendmail", "-I", "-oA/etc/other-aliases")
 	want(t, run(t, 0, "", "postalias", "-q", "someone", "hash:/etc/other-aliases"), "ann")
 	for options, text := range map[string]string{
-		"-O requiretls=yes": "REQUIRETLS", "-O smtputf8=perhaps": "smtputf8=yes or smtputf8=no", "-qSsite": "not implemented",
+		"-O requiretls=perhaps": "requiretls=yes or requiretls=no", "-O smtputf8=perhaps": "smtputf8=yes or smtputf8=no", "-qSsite": "not implemented",
 		"-bz": "unsupported", "-B 9BIT": "-B option needs", "-qR": "specify", "-t -bv": "-t option",
 	} {
 		out, status := machine.Run("Subject: x\n\n", "sendmail", append(strings.Fields(options), "ann")...)

@@ -92,7 +92,12 @@ func TestSenderWishes(t *testing.T) {
 	s.WaitLog(`to=<x@wrong.example>, .*, tls=verify/!requiretls:nocertmatch, dsn=5.7.10, status=bounced`)
 	send("", "z@wrong.example", "TLS-Required: No\r\n")
 	s.WaitLog(`to=<z@wrong.example>, .*, tls=may, dsn=2.0.0, status=sent`)
+	s.Send("Subject: wish\n\nsecret text\n", "-O", "requiretls=yes", "-f", "bob", "x@bare.example")
+	s.WaitLog(`uid=0 from=<bob>`)
 	s.WaitEmpty()
+	if box := s.Mailbox("bob"); !strings.Contains(box, "5.7.30") || strings.Contains(box, "secret text") {
+		t.Errorf("bob got\n%s", box)
+	}
 	if n := len(bare.Messages()); n != 0 {
 		t.Errorf("%d messages were sent without REQUIRETLS", n)
 	}

@@ -74,10 +74,21 @@ const (
 	traceReport = "1024"
 )
 
+// asked are the options of the sender, as flags of the message.
+func (r *request) asked() (flags int64) {
+	if r.utf8 {
+		flags |= record.UTF8Requested
+	}
+	if r.requireTLS {
+		flags |= record.RequireTLS
+	}
+	return flags
+}
+
 // envelope writes all records before the message.
 func envelope(s *stream.Stream, r *request) {
-	if r.utf8 {
-		record.Write(s, record.Size, record.Asked(record.UTF8Requested))
+	if asked := r.asked(); asked != 0 {
+		record.Write(s, record.Size, record.Asked(asked))
 	}
 	record.WriteAttribute(s, "envelope_id", r.envelopeID)
 	if r.ret != 0 {

@@ -25,7 +25,8 @@
 //   - -i, -oi: a line with only a dot does not end the message
 //   - -N when: when the sender wants a notice (RFC 3461): never, or a list of
 //     success, delay and failure
-//   - -O requiretls=yes: refused: REQUIRETLS is not available yet
+//   - -O requiretls=yes: ask for REQUIRETLS (RFC 8689): the message goes only to
+//     servers that prove who they are and do the same, or comes back
 //   - -O smtputf8=yes: ask for SMTPUTF8 (RFC 6531) on the whole way, instead of
 //     leaving it to smtputf8_autodetect_classes
 //   - -oA database: with -bi, this alias database

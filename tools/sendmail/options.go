@@ -29,6 +29,7 @@ type request struct {
 	fromHeader bool // -t
 	remote     bool // -G
 	utf8       bool // -O smtputf8=yes
+	requireTLS bool // -O requiretls=yes
 	verbose    int
 	flushSite  string
 	flushID    string
@@ -237,8 +238,8 @@ func (r *request) setOption(v string) {
 		bad("-O %s: specify %s=yes or %s=no", v, name, name)
 	case name == "smtputf8":
 		r.utf8 = value == "yes"
-	case value == "yes":
-		bad("-O %s: REQUIRETLS is not available yet, and the message must not be sent without", v)
+	default:
+		r.requireTLS = value == "yes"
 	}
 }
 
