@@ -58,7 +58,7 @@ func init() {
 		"reject_unauthenticated_sender_login_mismatch": {run: rejectUnauthenticatedSenderLoginMismatch},
 		"reject_known_sender_login_mismatch":           {run: rejectKnownSenderLoginMismatch},
 		"permit_auth_destination":                      {run: permitAuthDestination},
-		"permit_mx_backup":                             {run: permitMXBackup},
+		"permit_mx_backup":                             {run: permitMXBackup, notice: "relay_domains"},
 		"reject_unauth_destination":                    {run: rejectUnauthDestination},
 		"defer_unauth_destination":                     {run: deferUnauthDestination},
 		"check_relay_domains":                          {run: checkRelayDomains, notice: "reject_unauth_destination"},

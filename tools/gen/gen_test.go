@@ -13,6 +13,8 @@ func tree(t *testing.T, files map[string]string) string {
 	root := t.TempDir()
 	files["tools/gen/remaining.txt"] = "# comment\nx_name = joe\nsmtp_helo_x = 1s\nlmtp_lhlo_x = 2s\nlocal_limit = 2\nsmtp_limit = $limit\nunused = (computed)\n"
 	files["tools/gen/changed.txt"] = "x_name = jim\n"
+	files["tools/gen/reasons.txt"] = "# why\n"
+	files["tools/gen/missing.txt"] = "3.9 tables = not there\n"
 	for name, text := range files {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -78,7 +80,7 @@ func TestGenerate(t *testing.T) {
 			`{Name: "unused", Unread: true}`, `{Name: "x_name", Default: "jim", Old: "x_nom", Users: "smtp"}`,
 		},
 		"conf/main.cf.default": {"\nunused =\nx_name = jim\n"},
-		"docs/status.md":       {"Of 6 parameters of Postfix 3.11, 5 are read", "- `unused`"},
+		"docs/status.md":       {"Of 6 parameters of Postfix 3.11, 5 are read", "- `unused`", "\n- 3.9 tables: not there\n"},
 		"docs/man/man8/smtp.8": {
 			".TH SMTP 8", "smtp \\- delivers\n", ".SH \"SECURITY\"", "None: \\-v does not help, see \\fBpostconf(5)\\fR.",
 			".SS \"LIMITS\"", "\\fBsmtp_helo_x (1s)\\fR", "The name. .start of a line\n\\&'quoted' \\e text\n", "Older name: x_nom.",

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,7 @@ type reference struct {
 	defaults map[string]string
 	changed  map[string]string // defaults of ours that differ on purpose
 	reasons  map[string]string // why a parameter is of no use here
+	missing  map[string]string // what else Postfix does
 }
 
 func readReference(dir string) (*reference, error) {
@@ -30,7 +32,11 @@ func readReference(dir string) (*reference, error) {
 		return nil, err
 	}
 	reasons, err := readList(filepath.Join(dir, "reasons.txt"))
-	return &reference{defaults, changed, reasons}, err
+	if err != nil {
+		return nil, err
+	}
+	missing, err := readList(filepath.Join(dir, "missing.txt"))
+	return &reference{defaults, changed, reasons, missing}, err
 }
 
 // readList reads lines of the form "name = default".
@@ -151,6 +157,11 @@ func statusFile(list []*parameter, declared map[string]*parameter, ref *referenc
 	}
 	write("Known but not acted upon", "postconf prints them and they can be used as `$name`, but no program reads them.", bullets(unused))
 	write("Of no use here", "The same, and this will stay so.", bullets(useless))
+	var missing []string
+	for _, name := range slices.Sorted(maps.Keys(ref.missing)) {
+		missing = append(missing, name+": "+ref.missing[name])
+	}
+	write("Not there yet", "What Postfix 3.8 to 3.11 do besides parameters.", bullets(missing))
 	write("Not in Postfix 3.11", "Parameters of our own.", bullets(ours))
 	return b.Bytes()
 }
