@@ -36,6 +36,7 @@ type edits struct {
 	bodySize   int64
 	part       newBody
 	raised     bool // the limit of file sizes
+	grown      int  // how much text filters have added, the body apart
 }
 
 // newBody is a body that a filter is sending.
@@ -169,7 +170,7 @@ func joined(name, value string) string {
 // returns what to write, if anything.
 func (m *message) checkHeader(name, value string) (text string, wanted bool) {
 	text = joined(name, value)
-	if m.status != 0 || !m.load() {
+	if !m.grow(len(text)) || !m.load() {
 		return "", false
 	}
 	m.milters.checking = true
@@ -185,6 +186,16 @@ func (m *message) checkHeader(name, value string) (text string, wanted bool) {
 		m.sizes.SMTPUTF8 |= record.UTF8Header
 	}
 	return text, !v.drop && m.status == 0
+}
+
+// grow limits what filters can add to a message. False: that is too much, or the
+// message is refused already.
+func (m *message) grow(n int) bool {
+	m.milters.grown += n
+	if limit := conf.MessageSizeLimit; limit > 0 && int64(m.milters.grown) > limit {
+		m.status |= cleanup.StatusSize
+	}
+	return m.status == 0
 }
 
 // AddHeader adds a header behind all others.

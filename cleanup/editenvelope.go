@@ -26,7 +26,7 @@ func (m *message) collectAside(into *[]byte, do func()) {
 
 // AddRecipient adds a recipient, with ESMTP parameters.
 func (m *message) AddRecipient(external, params string) {
-	if m.status != 0 {
+	if !m.grow(len(external) + len(params)) {
 		return
 	}
 	internal := address.Unquote(bare(external))

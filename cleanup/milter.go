@@ -32,7 +32,11 @@ type milters struct {
 }
 
 // client is who has sent the message.
-type client struct{ name, reverse, address, port, family, helo, serverAddress, serverPort string }
+type client struct {
+	name, reverse, address, port, family, helo, serverAddress, serverPort string
+
+	method, user, sender string // of a login
+}
 
 var localMilters *milter.Set
 
@@ -97,6 +101,12 @@ func (f *milters) note(name, value string) {
 		c.serverAddress = value
 	case "server_port":
 		c.serverPort = value
+	case "sasl_method":
+		c.method = value
+	case "sasl_username":
+		c.user = value
+	case "sasl_sender":
+		c.sender = value
 	}
 }
 
@@ -136,6 +146,12 @@ func (m *message) macro(name string) (string, bool) {
 		return c.port, c.port != ""
 	case "{client_ptr}":
 		return c.reverse, c.reverse != ""
+	case "{auth_type}":
+		return c.method, c.method != ""
+	case "{auth_authen}":
+		return c.user, c.user != ""
+	case "{auth_author}":
+		return c.sender, c.sender != ""
 	case "{mail_addr}":
 		if m.milters.mail != nil {
 			return *m.milters.mail, true

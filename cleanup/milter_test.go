@@ -205,6 +205,14 @@ func TestLargeBody(t *testing.T) {
 	if reply, _ := b.letter([]string{"x"}); reply.Status != cleanup.StatusSize {
 		t.Error(reply)
 	}
+	b = withFilter(t, map[string]string{"EOM": strings.Repeat("add X-Much "+strings.Repeat("y", 60000)+"\n", 5) + "continue"}, "message_size_limit=100000")
+	if reply, _ := b.letter([]string{"x"}); reply.Status != cleanup.StatusSize {
+		t.Error(reply)
+	}
+	b = withFilter(t, map[string]string{"EOM": strings.Repeat("rcpt <"+strings.Repeat("y", 60)+"@b.example>\n", 5000) + "continue"}, "message_size_limit=100000")
+	if reply, _ := b.letter([]string{"x"}); reply.Status != cleanup.StatusSize {
+		t.Error(reply)
+	}
 	b = withFilter(t, map[string]string{"EOM": "body " + strings.Repeat("y", 60000) + "\ncontinue"}, "message_size_limit=100000")
 	reply, f := b.letter(strings.Split(strings.Repeat(strings.Repeat("x", 99)+"\n", 600), "\n"))
 	if reply.Status != 0 {

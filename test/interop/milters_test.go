@@ -299,18 +299,31 @@ func TestMilterHandOver(t *testing.T) {
 
 // TestMilterTLS: filters learn the same about TLS.
 func TestMilterTLS(t *testing.T) {
-	if err := prepare(); err != nil {
-		t.Fatal(err)
-	}
-	k := certificates(t)
+	needStock(t)
 	macros := "; milter_helo_macros={tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer} _ j; milter_end_of_data_macros={tls_version} {auth_type}"
+	milterDialogues(t,
+		"-- with TLS: rsa; may"+macros+"\nEHLO c.test\nMAIL FROM:<a@x.test>\nSTARTTLS\n<tls>\nEHLO d.test\nMAIL FROM:<bob@example.com>\n"+
+			"RCPT TO:<alice@example.com>\nDATA\n+ A: b\\r\\n\\r\\nx\\r\\n.\\r\\n\n=\nQUIT\n",
+		"-- with a certificate: rsa; may; ask"+macros+"\nEHLO c.test\nSTARTTLS\n<tls cert>\nEHLO d.test\nQUIT\n",
+		"-- with one of its own: rsa; may; ask"+macros+"\nSTARTTLS\n<tls self>\nHELO d.test\nQUIT\n",
+		"-- TLS is a must: rsa; enc"+macros+"\nEHLO c.test\nMAIL FROM:<a@x.test>\nNONSENSE\nQUIT\n")
+}
+
+// TestMilterLogin: filters learn the same about logins.
+func TestMilterLogin(t *testing.T) {
+	startDovecot(t)
+	macros := "; milter_rcpt_macros={auth_type} {auth_ssf} {rcpt_addr}; milter_end_of_data_macros={auth_authen} i {auth_type} {auth_author}"
+	milterDialogues(t, "-- with a login: sasl"+macros+"\nEHLO c.test\n<auth PLAIN ann secret>\nMAIL FROM:<bob@example.com> AUTH=joe@x.test\n"+
+		"RCPT TO:<alice@example.com>\nRCPT TO:<joe@relay.example>\nDATA\n+ A: b\\r\\n\\r\\nx\\r\\n.\\r\\n\n=\nQUIT\n",
+		"-- with a wrong one: sasl"+macros+"\nEHLO c.test\n<auth PLAIN ann wrong>\nMAIL FROM:<bob@example.com>\nQUIT\n")
+}
+
+// milterDialogues has dialogues with a filter that listens.
+func milterDialogues(t *testing.T, blocks ...string) {
+	t.Helper()
+	k := certificates(t)
 	var cases []milterCase
-	for _, block := range []string{
-		"-- with TLS: rsa; may" + macros + "\nEHLO c.test\nMAIL FROM:<a@x.test>\nSTARTTLS\n<tls>\nEHLO d.test\nMAIL FROM:<bob@example.com>\nRCPT TO:<alice@example.com>\nDATA\n+ A: b\\r\\n\\r\\nx\\r\\n.\\r\\n\n=\nQUIT\n",
-		"-- with a certificate: rsa; may; ask" + macros + "\nEHLO c.test\nSTARTTLS\n<tls cert>\nEHLO d.test\nQUIT\n",
-		"-- with one of its own: rsa; may; ask" + macros + "\nSTARTTLS\n<tls self>\nHELO d.test\nQUIT\n",
-		"-- TLS is a must: rsa; enc" + macros + "\nEHLO c.test\nMAIL FROM:<a@x.test>\nNONSENSE\nQUIT\n",
-	} {
+	for _, block := range blocks {
 		d := k.dialogue(block)
 		cases = append(cases, milterCase{name: d.name, settings: d.settings, filters: []milter.Options{{}}, steps: d.steps})
 	}
