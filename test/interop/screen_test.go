@@ -80,6 +80,10 @@ func TestScreen(t *testing.T) {
 	}
 	for _, m := range []mix{{base: ours}, {stock, []string{"dnsblog", "smtpd", "tlsproxy"}}, {stock, []string{"postscreen"}}} {
 		t.Run(m.String(), func(t *testing.T) {
+			list, want := list, want
+			if len(m.swapped) > 0 { // these talk with each other
+				list, want = pick(list, want, regexp.MustCompile(`^(new|keep|no-|dnsbl|starttls|tls-|proxy$|post-queue)`))
+			}
 			got := screen(t, m, list)
 			same, lines := 0, 0
 			for i, s := range list {
@@ -95,6 +99,19 @@ func TestScreen(t *testing.T) {
 			t.Logf("%d of %d screenings are the same, %d lines", same, len(list), lines)
 		})
 	}
+}
+
+// pick takes some of the screenings with what they left.
+func pick(list []screening, left screened, names *regexp.Regexp) (some []screening, s screened) {
+	for i := range list {
+		if names.MatchString(list[i].name) {
+			some = append(some, list[i])
+			s.transcripts = append(s.transcripts, left.transcripts[i])
+			s.logs = append(s.logs, left.logs[i])
+			s.caches = append(s.caches, left.caches[i])
+		}
+	}
+	return some, s
 }
 
 // clientsAtOnce reports whether the order of events is up to chance.
@@ -172,7 +189,7 @@ func screen(t *testing.T, m mix, list []screening) screened {
 
 var screenChance = rules(
 	`(?m)^.*?/postscreen\[\d+\]: `, ``,
-	`\[(127\.[\d.]+)\]:\d{5}`, `[$1]:P`,
+	`\[(127\.[\d.]+)\]:\d{4,5}`, `[$1]:P`,
 	`(?m)^cache .* full cleanup: .*\n`, ``,
 	`psc_\w+: `, ``,
 	`after \d[\d.e-]* from`, `after T from`,
