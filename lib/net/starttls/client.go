@@ -90,6 +90,9 @@ func (c *Client) Start(s *stream.Stream, peer *Peer, limit time.Duration) (*Sess
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return session.choose(asked, c.options.Certificates), nil
 	}
+	if kept, ok := config.ClientSessionCache.(*cache); ok {
+		kept.connection = session
+	}
 	session.tls = tls.Client(session.lower, config)
 	if err := handshake(session.tls, "SSL_connect error to "+peer.Name); err != nil {
 		return nil, err
@@ -155,7 +158,7 @@ func (c *Client) config(peer *Peer) (*tls.Config, error) {
 	}
 	if c.options.Sessions != nil && c.options.Sessions.Ready() {
 		config.SessionTicketsDisabled = false
-		config.ClientSessionCache = &cache{c, c.key(peer, list)}
+		config.ClientSessionCache = &cache{Client: c, key: c.key(peer, list)}
 	}
 	return config, nil
 }

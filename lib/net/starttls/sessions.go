@@ -85,11 +85,19 @@ func (c *Client) key(peer *Peer, ciphers string) string {
 	return peer.Address + "&" + strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// A cache gives crypto/tls the session of one key.
+// A cache gives crypto/tls the session of one key, for one connection.
 type cache struct {
 	*Client
-	key string
+	key        string
+	connection *Session
+	young      bool // the session that was found was saved not long ago
 }
+
+// youngTime is how long a session that is taken up is not saved again, although
+// the server hands out another ticket with each connection: most servers take the
+// first one more than once, and one that does not gets a full handshake, after
+// which there is a new session.
+const youngTime = 10 * time.Minute
 
 func (c *cache) Get(string) (*tls.ClientSessionState, bool) {
 	kept := c.options.Sessions
@@ -101,12 +109,13 @@ func (c *cache) Get(string) (*tls.ClientSessionState, bool) {
 	if data == nil {
 		return nil, false
 	}
-	session, err := parseSession(data)
+	session, since, err := parseSession(data)
 	if err != nil {
 		msg.Debug("saved session %s: %v", c.key, err)
 		kept.Drop(c.key)
 		return nil, false
 	}
+	c.young = time.Since(since) < youngTime
 	if log {
 		msg.Info("reloaded session %s from %s cache", c.key, kept.Name())
 	}
@@ -119,7 +128,10 @@ func (c *cache) Put(_ string, session *tls.ClientSessionState) {
 		kept.Drop(c.key)
 		return
 	}
-	data, err := sessionBytes(session)
+	if c.young && c.connection.State.DidResume {
+		return
+	}
+	data, err := sessionBytes(session, time.Now())
 	if err != nil {
 		msg.Debug("session %s is not saved: %v", c.key, err)
 		return
@@ -131,11 +143,12 @@ func (c *cache) Put(_ string, session *tls.ClientSessionState) {
 }
 
 // sessionMagic begins a session of ours in a cache that others may use too.
-const sessionMagic = "postrider session 1\n"
+const sessionMagic = "postrider session 2\n"
 
-// sessionBytes is the form in which a session is kept: the magic, the length of
-// the ticket as a 32-bit number, the ticket, the state.
-func sessionBytes(session *tls.ClientSessionState) ([]byte, error) {
+// sessionBytes is the form in which a session is kept: the magic, the time in
+// seconds since 1970 as a 64-bit number, the length of the ticket as a 32-bit
+// number, the ticket, the state.
+func sessionBytes(session *tls.ClientSessionState, now time.Time) ([]byte, error) {
 	ticket, state, err := session.ResumptionState()
 	if err != nil {
 		return nil, err
@@ -144,22 +157,24 @@ func sessionBytes(session *tls.ClientSessionState) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := append([]byte(sessionMagic), binary.BigEndian.AppendUint32(nil, uint32(len(ticket)))...)
+	b := binary.BigEndian.AppendUint64([]byte(sessionMagic), uint64(now.Unix()))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(ticket)))
 	return append(append(b, ticket...), secret...), nil
 }
 
-func parseSession(data []byte) (*tls.ClientSessionState, error) {
+func parseSession(data []byte) (session *tls.ClientSessionState, since time.Time, err error) {
 	rest, ok := bytes.CutPrefix(data, []byte(sessionMagic))
-	if !ok || len(rest) < 4 {
-		return nil, fmt.Errorf("%d bytes are not a session of this program", len(data))
+	if !ok || len(rest) < 12 {
+		return nil, since, fmt.Errorf("%d bytes are not a session of this program", len(data))
 	}
-	n := binary.BigEndian.Uint32(rest)
-	if rest = rest[4:]; uint64(n) > uint64(len(rest)) {
-		return nil, fmt.Errorf("a ticket of %d bytes in %d", n, len(rest))
+	since = time.Unix(int64(binary.BigEndian.Uint64(rest)), 0)
+	n := binary.BigEndian.Uint32(rest[8:])
+	if rest = rest[12:]; uint64(n) > uint64(len(rest)) {
+		return nil, since, fmt.Errorf("a ticket of %d bytes in %d", n, len(rest))
 	}
 	state, err := tls.ParseSessionState(rest[n:])
-	if err != nil {
-		return nil, err
+	if err == nil {
+		session, err = tls.NewResumptionState(rest[:n:n], state)
 	}
-	return tls.NewResumptionState(rest[:n:n], state)
+	return session, since, err
 }

@@ -71,8 +71,9 @@ func TestCacheKeepsApart(t *testing.T) {
 }
 
 func TestParseSession(t *testing.T) {
-	for _, bad := range []string{"", sessionMagic, sessionMagic + "\x00\x00\x00", sessionMagic + "\xff\xff\xff\xff", sessionMagic + "\x00\x00\x00\x01x", "x"} {
-		if s, err := parseSession([]byte(bad)); err == nil {
+	const now = sessionMagic + "\x00\x00\x00\x00\x00\x00\x00\x01"
+	for _, bad := range []string{"", sessionMagic, now, now + "\x00\x00\x00", now + "\xff\xff\xff\xff", now + "\x00\x00\x00\x01x", "x"} {
+		if s, _, err := parseSession([]byte(bad)); err == nil {
 			t.Errorf("%q: %v", bad, s)
 		}
 	}
@@ -81,6 +82,35 @@ func TestParseSession(t *testing.T) {
 func FuzzParseSession(f *testing.F) {
 	f.Add([]byte(sessionMagic + "\x00\x00\x00\x01x"))
 	f.Fuzz(func(t *testing.T, data []byte) { parseSession(data) })
+}
+
+// A session that was taken up is not saved again for a while, whatever tickets the
+// server hands out.
+func TestCacheRests(t *testing.T) {
+	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{root.Issue(mx)}})
+	kept := &Memory{}
+	c := client(t, Options{Log: LogCache, Sessions: kept})
+	meet := func() (resumed, saved bool) {
+		s, log, err := begin(t, addr, c, &Peer{Level: May})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.State.DidResume, strings.Contains(log, "save session ")
+	}
+	if resumed, saved := meet(); resumed || !saved {
+		t.Errorf("first: resumed %v, saved %v", resumed, saved)
+	}
+	if resumed, saved := meet(); !resumed || saved {
+		t.Errorf("second: resumed %v, saved %v", resumed, saved)
+	}
+	for key, s := range kept.saved { // it has become old
+		data := bytes.Clone(s.data)
+		copy(data[len(sessionMagic):], make([]byte, 8))
+		kept.Save(key, data)
+	}
+	if resumed, saved := meet(); !resumed || !saved {
+		t.Errorf("old: resumed %v, saved %v", resumed, saved)
+	}
 }
 
 // keyRing is tlsmgr(8) in this process.
