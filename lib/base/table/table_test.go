@@ -115,6 +115,18 @@ func TestLater(t *testing.T) {
 	tab.(io.Closer).Close()
 }
 
+// With daemon_table_open_error_is_fatal, a table that is not there is an error at once.
+func TestOpenErrorIsFatal(t *testing.T) {
+	before := table.Settings()
+	defer table.Use(before)
+	strict := before
+	strict.OpenErrorIsFatal = true
+	table.Use(strict)
+	if tab, err := table.OpenLater("texthash:"+filepath.Join(t.TempDir(), "t"), 0); err == nil {
+		t.Errorf("got %v", tab)
+	}
+}
+
 func TestSourceIsFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	os.WriteFile(name, []byte("line"), 0o600)
