@@ -230,8 +230,18 @@ func (c *client) conclude() {
 func (c *client) drop(text string) {
 	c.stays = true
 	c.reply(text)
-	if c.stage != gone {
-		c.conclude()
+	c.swallow()
+	c.conclude()
+}
+
+// swallow throws away what has come: the reply would be lost if a connection were
+// closed before that was read.
+func (c *client) swallow() {
+	const enough = 4
+	for range enough {
+		if n, err := poll.Read(c.fd, c.buffer); err != nil || n < len(c.buffer) {
+			return
+		}
 	}
 }
 
