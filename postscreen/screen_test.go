@@ -205,7 +205,6 @@ func TestSlowLine(t *testing.T) {
 }
 
 // TestHostile: nothing that clients send stops the process or keeps anything of it.
-// S9.1.
 func TestHostile(t *testing.T) {
 	r := start(t, "postscreen_greet_banner=", "postscreen_bare_newline_enable=yes", "postscreen_pipelining_enable=yes",
 		"postscreen_non_smtp_command_enable=yes", "postscreen_non_smtp_command_action=ignore", "postscreen_cache_map=")

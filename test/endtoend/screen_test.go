@@ -42,7 +42,7 @@ func from(t *testing.T, far *machine.Host, address string) *talk {
 	return &talk{Conn: conn, t: t, in: bufio.NewReader(conn)}
 }
 
-// S6.9: mail of a client that waits arrives, and the second time at once; those of a
+// Mail of a client that waits arrives, and the second time at once; those of a
 // bot and of somebody on a list do not. The server behind knows the real client.
 func TestScreen(t *testing.T) {
 	far := machine.NewHost(t)
@@ -104,7 +104,7 @@ func TestScreenReload(t *testing.T) {
 	wantNot(t, s.Log(), "fatal", "panic", "is not saved")
 }
 
-// S6.10: TLS in the part of postscreen(8) that takes no mail, by tlsproxy(8).
+// TLS in the part of postscreen(8) that takes no mail, by tlsproxy(8).
 func TestScreenTLS(t *testing.T) {
 	s := secured(t, "postscreen_greet_wait=1s", "postscreen_bare_newline_enable=yes", "mynetworks=127.0.0.9/32", "tlsproxy_tls_loglevel=1")
 	s.Service("2525 inet n - n - 1 postscreen")
@@ -118,7 +118,7 @@ func TestScreenTLS(t *testing.T) {
 	s.WaitLog(`PASS NEW \[127\.0\.0\.1\]`)
 }
 
-// S6.11: a proxy says who the client is, to smtpd(8) and to postscreen(8).
+// A proxy says who the client is, to smtpd(8) and to postscreen(8).
 func TestProxyHeader(t *testing.T) {
 	s := screened(t, "postscreen_upstream_proxy_protocol=haproxy", "smtpd_peername_lookup=no")
 	s.Service("2525 inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy")
