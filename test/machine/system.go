@@ -109,7 +109,7 @@ func (s *System) Start() *System {
 
 // Stop stops the system. What is left in the queue goes.
 func (s *System) Stop() {
-	if s.started {
+	if s.started || len(Daemons()) > 0 { // a command may have started it
 		exec.Command("postfix", "stop").Run()
 		s.started = false
 		s.Wait("the end of all daemons", func() bool { return len(Daemons()) == 0 })
