@@ -92,7 +92,9 @@ func (r *rig) listenForClients() {
 	}()
 	poke := func(f func()) {
 		unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-		r.ask <- f
+		ran := make(chan bool)
+		r.ask <- func() { f(); close(ran) }
+		<-ran
 	}
 	r.t.Cleanup(func() {
 		poke(func() { r.stopped = true })
