@@ -65,7 +65,6 @@ var (
 // files from staying behind.
 func prepare(p *server.Process) {
 	waker = ipc.NewWaker("public/" + conf.Wake.QueueServiceName)
-	openMilters()
 	addresses = rewrite.New(conf.Rewrite, p.IPCTimeout, p.IPCIdle, p.IPCTTL)
 	if limit := conf.MessageSizeLimit; limit > 0 {
 		var r syscall.Rlimit

@@ -46,6 +46,7 @@ type tables struct {
 
 // openTables runs with access to the whole file system.
 func openTables(*server.Process) {
+	openMilters()
 	t := &tables{}
 	d, err := domains.New(&conf.Domains)
 	if err != nil {

@@ -38,11 +38,20 @@ type client struct {
 	method, user, sender string // of a login
 }
 
-var localMilters *milter.Set
+var (
+	localMilters *milter.Set
+	resolver     *dns.Resolver
+)
 
-// openMilters reads non_smtpd_milters.
+// openMilters reads non_smtpd_milters, and what is needed to find their hosts from
+// within a chroot.
 func openMilters() {
 	var err error
+	if conf.NonSMTPDMilters != "" {
+		if resolver, err = dns.New(dns.Options{}); err != nil {
+			msg.Fatal("%v", err)
+		}
+	}
 	if localMilters, err = milter.New(&conf.Milter, conf.NonSMTPDMilters, resolve); err != nil {
 		msg.Fatal("parameter non_smtpd_milters: %v", err)
 	}
@@ -50,11 +59,7 @@ func openMilters() {
 
 // resolve finds the addresses of a filter's host.
 func resolve(host string) ([]netip.Addr, error) {
-	r, err := dns.New(dns.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return r.Native(host, dns.Any)
+	return resolver.Native(host, dns.Any)
 }
 
 // takeMilters takes the connections to filters over from smtpd(8).

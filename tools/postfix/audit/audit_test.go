@@ -108,7 +108,7 @@ func TestValues(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	unread := slices.IndexFunc(param.Builtins(), func(b param.Builtin) bool { return b.Unread && b.Default == "" })
+	unread := slices.IndexFunc(param.Builtins(), func(b param.Builtin) bool { return b.Unread && b.Default == "" && !strings.HasSuffix(b.Name, "_file") })
 	if unread < 0 {
 		t.Skip("every parameter is acted upon")
 	}

@@ -7,7 +7,6 @@ import (
 
 	"postrider/lib/base/network"
 	"postrider/lib/base/text"
-	"postrider/lib/mail/mastercf"
 	"postrider/lib/mail/param"
 )
 
@@ -90,22 +89,6 @@ func (a *audit) checkNetworkFile(s *param.Settings, name, path string) {
 			if reason := a.wrongNetwork(name, item); reason != "" {
 				a.reportAt(s, name, "%s, line %d: %s", path, number, reason)
 			}
-		}
-	}
-}
-
-// checkChroot looks for services that need files in the queue directory and do not
-// have them.
-func (a *audit) checkChroot(e *mastercf.Entry) {
-	if !e.Chroot || !slices.Contains([]string{"smtp", "lmtp", "smtpd"}, e.Command) {
-		return
-	}
-	for _, path := range []string{"/etc/resolv.conf", "/etc/hosts"} {
-		_, outside := os.Stat(path)
-		_, inside := os.Stat(a.settings.Value("queue_directory") + path)
-		if outside == nil && os.IsNotExist(inside) {
-			a.reportEntry(e, "it runs chrooted, and there is no %s%s: copy %s there, or write n in the column chroot",
-				a.settings.Value("queue_directory"), path, path)
 		}
 	}
 }

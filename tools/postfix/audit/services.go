@@ -16,7 +16,6 @@ import (
 func (a *audit) checkService(e *mastercf.Entry) {
 	a.checkProgram(e)
 	a.checkOptions(e)
-	a.checkChroot(e)
 	if filepath.Base(e.Command) == "pipe" && a.inUse(e.Name) {
 		a.checkPipe(e)
 	}
