@@ -120,11 +120,11 @@ func (c *client) begin() {
 	}
 	switch c.access.check(name) {
 	case permit:
-		msg.Info("%sLISTED %s", colour("ALLOW", "WHITE"), c)
+		c.log("ALLOW", "WHITE", "LISTED")
 		c.conclude()
 		return
 	case reject:
-		msg.Info("%sLISTED %s", colour("DENY", "BLACK"), c)
+		c.log("DENY", "BLACK", "LISTED")
 		if !c.fail(c.denied, "5.3.2 Service currently unavailable") {
 			return
 		}
@@ -153,7 +153,7 @@ func (c *client) choose(name string) {
 		return
 	}
 	if earns, err := c.earning.MatchClient("", c.here.Addr().String()); err != nil || !earns {
-		msg.Info("%sLIST VETO %s", colour("ALLOW", "WHITE"), c)
+		c.log("ALLOW", "WHITE", "LIST VETO")
 		c.refused = true
 	}
 	if c.testing >= conf.PreQueueLimit {
@@ -164,12 +164,18 @@ func (c *client) choose(name string) {
 	c.testEarly()
 }
 
-// colour is the word of today, or that of old releases.
-func colour(now, before string) string {
+// log logs with the word of today, or that of old releases. When nobody has chosen,
+// the log says so, once.
+func (c *client) log(now, before, what string) {
 	if conf.RespectfulLogging {
-		return now
+		msg.Info("%s%s %s", now, what, c)
+		return
 	}
-	return before
+	msg.Info("%s%s %s", before, what, c)
+	if c.undecided {
+		c.undecided = false
+		msg.Info("using backwards-compatible default setting respectful_logging=no for client %s", c)
+	}
 }
 
 // fail is what a failed test means. False: the connection has ended.

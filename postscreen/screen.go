@@ -36,11 +36,12 @@ type screen struct {
 	stress  bool
 	ending  bool
 
-	steps   atomic.Uint64
-	waiting atomic.Bool
-	served  bool
-	listen  []int
-	ended   timer
+	steps     atomic.Uint64
+	waiting   atomic.Bool
+	served    bool
+	undecided bool // respectful_logging is a default
+	listen    []int
+	ended     timer
 }
 
 // A source is what the connections of one address have in common.
@@ -87,6 +88,8 @@ func newScreen(values *param.Settings) (s *screen, err error) {
 	if err := s.settings.read(values); err != nil {
 		return nil, err
 	}
+	_, decided := values.Get("respectful_logging")
+	s.undecided = !decided
 	networks, err := match.Addresses("mynetworks", values.Value("mynetworks"))
 	if err == nil {
 		s.access, err = openAccessList("postscreen_access_list", conf.AccessList, networks)
