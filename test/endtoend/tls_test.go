@@ -70,7 +70,7 @@ func openssl(t *testing.T, port, dialogue string, args ...string) string {
 func TestWrapperModeAndNames(t *testing.T) {
 	s := secured(t).Start()
 	out := openssl(t, "465", "EHLO client.example\nQUIT\n", "-servername", "mail.example.com")
-	want(t, out, "subject=O = Test, CN = mail.example.com", "Verify return code: 0 (ok)", "250 CHUNKING", "221 2.0.0 Bye")
+	want(t, out, "subject=O = Test, CN = mail.example.com", "Verify return code: 0 (ok)", "250-CHUNKING", "250 REQUIRETLS", "221 2.0.0 Bye")
 	wantNot(t, out, "STARTTLS")
 	s.WaitLog(`postfix/submissions/smtpd\[\d+\]: Anonymous TLS connection established from localhost\[127.0.0.1\]: TLSv1.3 `)
 	out = openssl(t, "25", "QUIT\n", "-starttls", "smtp", "-servername", "mail.example.org")
