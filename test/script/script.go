@@ -10,7 +10,8 @@
 //	S: 250 mail.example.com        must be received
 //	S: <closed>                    the server ends the connection
 //
-// In what must be received or logged, * stands for any text.
+// In what must be received or logged, * stands for any text. A section "since" says why
+// the stock system of these tests does otherwise; test/interop leaves the file out.
 package script
 
 import (
