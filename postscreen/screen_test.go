@@ -69,8 +69,11 @@ func start(t *testing.T, set ...string) *rig {
 	return r
 }
 
+// here is where screens listen.
+var here = "127.0.0.1:0"
+
 func (r *rig) listenForClients() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", here)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -185,6 +188,27 @@ func TestPass(t *testing.T) {
 		if !strings.Contains(r.log(), text) {
 			t.Errorf("no %q in\n%s", text, r.log())
 		}
+	}
+}
+
+// TestPassIPv6: log and cache have addresses in the form of RFC 5952.
+func TestPassIPv6(t *testing.T) {
+	here = "[::1]:0"
+	defer func() { here = "127.0.0.1:0" }()
+	if l, err := net.Listen("tcp", here); err != nil {
+		t.Skip("no IPv6 here")
+	} else {
+		l.Close()
+	}
+	r := start(t)
+	in := bufio.NewReader(r.dial())
+	r.expect(in, "220-mail.example.com ESMTP")
+	r.expect(in, "220 handed over")
+	if log := r.log(); !strings.Contains(log, "CONNECT from [::1]:") || !strings.Contains(log, "PASS NEW [::1]:") {
+		t.Error(log)
+	}
+	if _, found := r.cache.lookup("::1"); !found {
+		t.Error("the client is not in the cache")
 	}
 }
 
