@@ -2,13 +2,10 @@ package main
 
 import (
 	"io"
-	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
-	"postrider/lib/base/asuser"
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
 )
@@ -31,48 +28,7 @@ func openCache() *cache {
 	if conf.CacheMap == "" {
 		return nil
 	}
-	t, err := openOwned(owned(conf.CacheMap))
-	if err != nil {
-		msg.Fatal("parameter postscreen_cache_map: %v", err)
-	}
-	updater, ok := t.(table.Updater)
-	if !ok {
-		msg.Fatal("parameter postscreen_cache_map: a table of the type of %s cannot be changed", conf.CacheMap)
-	}
-	return &cache{table: updater}
-}
-
-// openOwned opens a table so that a file which is made belongs to the owner of the
-// mail system.
-func openOwned(spec string) (t table.Table, err error) {
-	open := func() error {
-		t, err = table.Open(spec, table.Writable)
-		return err
-	}
-	uid, gid, unknown := conf.Owner()
-	if unknown != nil || !asuser.Possible() {
-		err = open()
-		return t, err
-	}
-	err = asuser.Do(asuser.User{UID: uid, GID: gid}, open)
-	return t, err
-}
-
-// owned moves a cache into the data directory when the one that it is in does not
-// belong to the owner of the mail system.
-func owned(spec string) string {
-	kind, name, err := table.Split(spec)
-	if err != nil || !filepath.IsAbs(name) {
-		return spec
-	}
-	uid, _, err := conf.Owner()
-	var dir syscall.Stat_t
-	if err != nil || syscall.Stat(filepath.Dir(name), &dir) == nil && int(dir.Uid) == uid {
-		return spec
-	}
-	moved := kind + ":" + filepath.Join(conf.DataDirectory, filepath.Base(name))
-	msg.Warn("parameter postscreen_cache_map: the directory of %s does not belong to %s: using %s", name, conf.MailOwner, moved)
-	return moved
+	return &cache{table: conf.OpenCache("postscreen_cache_map", conf.CacheMap)}
 }
 
 // lookup returns what is known about an address.

@@ -58,22 +58,13 @@ type cache struct {
 	closed   bool
 }
 
-// openCache opens address_verify_map, with the rights that make the file one of
-// the mail system's owner.
+// openCache opens address_verify_map.
 func openCache() *cache {
 	spec := conf.Map
 	if spec == "" {
 		spec = "internal:verify"
 	}
-	t, err := table.Open(owned(spec), table.Writable)
-	if err != nil {
-		msg.Fatal("parameter address_verify_map: %v", err)
-	}
-	updater, ok := t.(table.Updater)
-	if !ok {
-		msg.Fatal("parameter address_verify_map: a table of the type of %s cannot be changed", spec)
-	}
-	return &cache{table: updater, negative: conf.AddressVerifyNegativeCache, now: time.Now, probe: sendProbe,
+	return &cache{table: conf.OpenCache("address_verify_map", spec), negative: conf.AddressVerifyNegativeCache, now: time.Now, probe: sendProbe,
 		ages: ages{conf.PositiveExpireTime, conf.PositiveRefreshTime, conf.NegativeExpireTime, conf.NegativeRefreshTime}}
 }
 

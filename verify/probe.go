@@ -2,14 +2,9 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"postrider/lib/base/msg"
-	"postrider/lib/base/table"
 	"postrider/lib/mail/address"
 	"postrider/lib/mail/date"
 	"postrider/lib/mail/record"
@@ -75,22 +70,4 @@ func probeSender(now time.Time) string {
 		rewriter.Client = rewrite.New(conf.Rewrite, conf.IPCTimeout, conf.IPCIdle, conf.IPCTTL)
 	}
 	return address.Unquote(rewriter.Rewrite(rewrite.Local, address.Quote(sender)))
-}
-
-// owned keeps the file of the cache in a directory of the mail system's owner: who
-// owns the directory may put a link in the place of the file. A file that would be
-// elsewhere is made in $data_directory.
-func owned(spec string) string {
-	kind, name, err := table.Split(spec)
-	if err != nil || !filepath.IsAbs(name) || strings.HasPrefix(name, conf.DataDirectory+"/") {
-		return spec
-	}
-	uid, _, err := conf.Owner()
-	var dir syscall.Stat_t
-	if err != nil || syscall.Stat(filepath.Dir(name), &dir) == nil && int(dir.Uid) == uid {
-		return spec
-	}
-	moved := kind + ":" + filepath.Join(conf.DataDirectory, filepath.Base(name))
-	msg.Warn("parameter address_verify_map: the directory of %s does not belong to %s: using %s", name, conf.MailOwner, moved)
-	return moved
 }

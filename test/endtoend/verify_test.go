@@ -62,6 +62,7 @@ func TestVerification(t *testing.T) {
 	}
 	s.WaitEmpty()
 	want(t, run(t, 0, "", "postmap", "-q", "ann@remote.example", "lmdb:/var/lib/postfix/verify_cache"), "0:0:")
+	want(t, run(t, 0, "", "stat", "-c", "%U %a", "/var/lib/postfix/verify_cache.lmdb"), "postfix 6")
 	if s.Mailbox("bob") != "" || len(next.Messages()) != 0 {
 		t.Error("a probe was delivered")
 	}
