@@ -129,7 +129,7 @@ func TestSystemd(t *testing.T) {
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
 		t.Skip("no systemd here")
 	}
-	do(t, "rm -rf /etc/postfix /var/spool/postfix /var/lib/postfix /etc/aliases*; cp "+ours+" /package.deb")
+	do(t, "rm -rf /etc/postfix /var/spool/postfix /var/lib/postfix /etc/aliases* /etc/systemd/system/multi-user.target.wants/postfix.service; cp "+ours+" /package.deb")
 	said, status := machine.Run("", "timeout", "--kill-after=5", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--cgroup",
 		"bash", "/src/test/packages/systemd.sh", "/src/test/packages/testdata/service")
 	b, _ := os.ReadFile("/probe.out")
