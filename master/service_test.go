@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,18 @@ func TestLimit(t *testing.T) {
 	})
 }
 
+// stopped says whether all threads of a process have been stopped by a signal.
+func stopped(pid int) bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range stats {
+		b, _ := os.ReadFile(name)
+		if _, state, _ := strings.Cut(string(b), ") "); !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
+
 // A client that the only process which was woken for it does not serve gets
 // another one, although master takes the rest for free.
 func TestInherit(t *testing.T) {
@@ -82,6 +95,9 @@ func TestInherit(t *testing.T) {
 	}
 	for _, pid := range pids {
 		unix.Kill(pid, unix.SIGSTOP)
+		for !stopped(pid) { // until then it may still accept
+			time.Sleep(time.Millisecond)
+		}
 	}
 	defer unix.Kill(pids[1], unix.SIGCONT)
 	c := r.connect("private/box")
