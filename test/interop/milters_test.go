@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -218,11 +219,15 @@ func (b *bed) milterCase(i int, c milterCase, filters []*milter.Filter) string {
 		fmt.Fprintf(&out, "filter %d:\n%s\n", k, strings.Join(f.Trace(), "\n"))
 	}
 	out.WriteString(strings.Join(milterLine.FindAllString(b.log()[before:], -1), "\n") + "\n")
+	var files []string
 	for _, path := range queued("deferred", "hold") {
 		file, _ := machine.Run("", stock.command("postcat"), machine.Queue+"/"+path)
 		_, file, _ = strings.Cut(file, "\n") // without its name
-		out.WriteString(path[:4] + "\n" + file)
+		files = append(files, path[:4]+"\n"+file)
 	}
+	// Their names are in no order.
+	slices.SortFunc(files, func(a, b string) int { return strings.Compare(normal(a, nil), normal(b, nil)) })
+	out.WriteString(strings.Join(files, ""))
 	machine.Run("", stock.command("postsuper"), "-d", "ALL")
 	empty(machine.Queue + "/maildrop")
 	text := normal(out.String(), nil)
