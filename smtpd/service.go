@@ -145,7 +145,7 @@ func (sv *service) openChecker(names access.Names, value func(string) string) er
 // openLists opens the lists of clients and commands, and the tables.
 func (sv *service) openLists() error {
 	sv.discard = parseMask(conf.DiscardEHLO, "smtpd_discard_ehlo_keywords")
-	sv.filter = access.Unescape(string(conf.Access.ExpansionFilter))
+	sv.filter = text.Unescape(string(conf.Access.ExpansionFilter))
 	switch conf.ForbidBareNewline {
 	case "normalize", "yes":
 		sv.bare = bareNormalize

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"strings"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
-	"postrider/lib/base/text"
 	"postrider/lib/net/starttls"
 	"postrider/lib/service/anvil"
 	"postrider/lib/service/tlsmgr"
@@ -101,7 +99,7 @@ func (t *tlsService) options() (o starttls.ServerOptions, err error) {
 	if o.Digest, err = starttls.ParseDigest(c.FingerprintDigest); err != nil {
 		return o, err
 	}
-	if o.Certificates, err = loadCertificates(); err != nil {
+	if o.Certificates, err = starttls.LoadServer(conf.TLS.ChainFiles, [2]string{conf.TLS.CertFile, conf.TLS.KeyFile}, [2]string{conf.TLS.ECCertFile, conf.TLS.ECKeyFile}); err != nil {
 		return o, err
 	}
 	if o.Names, err = table.OpenList(c.SNIMaps, table.FoldKey|table.SourceIsFile); err != nil {
@@ -115,26 +113,6 @@ func (t *tlsService) options() (o starttls.ServerOptions, err error) {
 		o.Authorities, err = starttls.LoadRoots(c.CAFile, "", false)
 	}
 	return o, err
-}
-
-// loadCertificates reads the certificates of the server.
-func loadCertificates() ([]tls.Certificate, error) {
-	c := &conf.TLS
-	if c.ChainFiles != "" {
-		return starttls.LoadChains(text.Split(c.ChainFiles))
-	}
-	var list []tls.Certificate
-	for _, pair := range [][2]string{{c.CertFile, c.KeyFile}, {c.ECCertFile, c.ECKeyFile}} {
-		if pair[0] == "" || pair[0] == "none" {
-			continue
-		}
-		found, err := starttls.LoadPair(pair[0], pair[1])
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, found)
-	}
-	return list, nil
 }
 
 // starttlsCommand begins TLS. Source: RFC 3207, section 4.

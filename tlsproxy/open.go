@@ -1,13 +1,11 @@
 package main
 
 import (
-	"crypto/tls"
 	"errors"
 	"strings"
 
 	"postrider/lib/base/msg"
 	"postrider/lib/base/table"
-	"postrider/lib/base/text"
 	"postrider/lib/net/starttls"
 )
 
@@ -59,28 +57,9 @@ func options(must bool) (o starttls.ServerOptions, err error) {
 	if o.Names, err = table.OpenList(conf.SNIMaps, table.FoldKey|table.SourceIsFile); err != nil {
 		return o, err
 	}
-	o.Certificates, err = loadCertificates()
+	o.Certificates, err = starttls.LoadServer(conf.ChainFiles, [2]string{conf.CertFile, conf.KeyFile}, [2]string{conf.ECCertFile, conf.ECKeyFile})
 	if err == nil && len(o.Certificates) == 0 && o.Names.Empty() {
 		err = errors.New("no server certificates available")
 	}
 	return o, err
-}
-
-// loadCertificates reads the certificates.
-func loadCertificates() ([]tls.Certificate, error) {
-	if conf.ChainFiles != "" {
-		return starttls.LoadChains(text.Split(conf.ChainFiles))
-	}
-	var list []tls.Certificate
-	for _, pair := range [][2]string{{conf.CertFile, conf.KeyFile}, {conf.ECCertFile, conf.ECKeyFile}} {
-		if pair[0] == "" || pair[0] == "none" {
-			continue
-		}
-		found, err := starttls.LoadPair(pair[0], pair[1])
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, found)
-	}
-	return list, nil
 }

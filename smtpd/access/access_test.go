@@ -308,12 +308,6 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-func TestUnescape(t *testing.T) {
-	if got := Unescape(`a\t\40\\b`); got != "a\t \\b" {
-		t.Errorf("%q", got)
-	}
-}
-
 // S2.5, S4.6.5: an address whose transport returns or keeps all mail is refused at
 // the door, for the reason that stands there; replies as stock has them.
 func TestDeadEnd(t *testing.T) {

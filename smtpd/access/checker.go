@@ -91,7 +91,7 @@ func New(conf *Params, svc Services) (*Checker, error) {
 	c := &Checker{conf: conf, svc: svc, codes: conf.Codes,
 		classes: make(map[string]string), lists: make(map[string]*program), tables: make(map[string]table.Table),
 		policy: make(map[string]*policyClient), rbl: make(map[string]rblAnswer), maps: make(map[string]*addrmap.Maps),
-		warned: make(map[string]bool), filter: Unescape(string(conf.ExpansionFilter))}
+		warned: make(map[string]bool), filter: text.Unescape(string(conf.ExpansionFilter))}
 	for _, name := range text.Split(conf.RestrictionClasses) {
 		c.classes[name] = svc.Value(name)
 	}
@@ -184,33 +184,4 @@ func (c *Checker) Begin() { clear(c.rbl) }
 // Trusted reports whether a client is in mynetworks.
 func (c *Checker) Trusted(client *Client) (bool, error) {
 	return c.networks.MatchClient(client.Name, client.Address)
-}
-
-// Unescape understands the escapes of the expansion filter: \t and octal.
-func Unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch {
-		case s[i] == 't':
-			b.WriteByte('\t')
-		case s[i] == 'n':
-			b.WriteByte('\n')
-		case '0' <= s[i] && s[i] <= '7':
-			n := 0
-			for digits := 0; digits < 3 && i < len(s) && '0' <= s[i] && s[i] <= '7'; digits++ {
-				n = n*8 + int(s[i]-'0')
-				i++
-			}
-			i--
-			b.WriteByte(byte(n))
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String()
 }

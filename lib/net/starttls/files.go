@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"postrider/lib/base/text"
 )
 
 // Roots are the certificates of authorities that are trusted.
@@ -153,6 +155,26 @@ func LoadChains(paths []string) ([]tls.Certificate, error) {
 			return nil, err
 		}
 		list = append(list, found...)
+	}
+	return list, nil
+}
+
+// LoadServer reads the certificates of a server: those of a list of chain files, or, when
+// it is empty, the pairs of files with a certificate and its key that are set.
+func LoadServer(chains string, pairs ...[2]string) ([]tls.Certificate, error) {
+	if chains != "" {
+		return LoadChains(text.Split(chains))
+	}
+	var list []tls.Certificate
+	for _, pair := range pairs {
+		if pair[0] == "" || pair[0] == "none" {
+			continue
+		}
+		found, err := LoadPair(pair[0], pair[1])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found)
 	}
 	return list, nil
 }
