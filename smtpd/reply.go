@@ -6,6 +6,7 @@ import (
 
 	"postrider/lib/base/macro"
 	"postrider/lib/base/msg"
+	"postrider/lib/net/dialogue"
 	"postrider/smtpd/access"
 )
 
@@ -112,33 +113,5 @@ func (s *session) footer(text string) string {
 		msg.Warn("smtpd_reject_footer: %v", err)
 		return text
 	}
-	return joinFooter(text, words)
-}
-
-// joinFooter puts the words at the end of a reply ("\c"), or in lines of their
-// own with the codes of the reply.
-func joinFooter(text, words string) string {
-	last := text[strings.LastIndexByte(text, '\n')+1:]
-	if rest, ok := strings.CutPrefix(words, `\c`); ok {
-		first, more, found := strings.Cut(rest, `\n`)
-		text += first
-		if !found {
-			return text
-		}
-		words = more
-	}
-	codes := last[:min(3, len(last))]
-	status := ""
-	if fields := strings.Fields(last); len(fields) > 1 && strings.Count(fields[1], ".") == 2 {
-		status = fields[1] + " "
-	}
-	start := len(text) - len(text[strings.LastIndexByte(text, '\n')+1:])
-	lines := []string{text[start:]}
-	for line := range strings.SplitSeq(words, `\n`) {
-		lines = append(lines, codes+" "+status+line)
-	}
-	for i := range lines[:len(lines)-1] {
-		lines[i] = lines[i][:3] + "-" + lines[i][min(4, len(lines[i])):]
-	}
-	return text[:start] + strings.Join(lines, "\n")
+	return dialogue.Footer(text, words)
 }
